@@ -1,0 +1,21 @@
+# The image holds the service and its production dependencies: no simulator, no tests, no tools, no npm cache.
+# The same major of Node as the one that package.json pins.
+FROM node:26-slim AS dependencies
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --omit=dev
+
+FROM node:26-slim
+ENV NODE_ENV=production HOST=0.0.0.0 PORT=3000
+WORKDIR /app
+COPY --from=dependencies /app/node_modules ./node_modules
+COPY package.json openapi.yaml ./
+COPY src ./src
+COPY plugins ./plugins
+COPY routes ./routes
+USER node
+EXPOSE 3000
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
+  CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/health/live`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
+# No shell and no npm in between: Node is process 1 and gets the signals itself.
+CMD ["node", "src/server.ts"]

@@ -1,0 +1,48 @@
+import type { Socket } from 'node:net'
+import type { FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import { ProxyError } from '../src/problem.ts'
+import { endWithProblem } from './problems.ts'
+
+/**
+ * What of HTTP itself this service does not accept: two Host or two Authorization headers (which of them counts would
+ * be a matter of opinion between us and whatever stands before us), no Host, tunnels, bodies.
+ * @see https://www.rfc-editor.org/rfc/rfc9112#section-3.2
+ */
+export const requestFramingPlugin = fp(
+  async function requestFraming(app) {
+    app.addHook('onRequest', (request, _reply, done) => {
+      done(isFramed(request) ? undefined : new ProxyError('invalid-request'))
+    })
+
+    // No route takes a body, whatever its type; a small one is read, so that the connection can go on.
+    app.removeAllContentTypeParsers()
+    app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, _body, done) => {
+      done(null, undefined)
+    })
+
+    // An expectation that nobody knows may be ignored; Node alone would answer 417, with no problem and no request id.
+    app.server.on('checkExpectation', (request, response) =>
+      app.server.emit('request', request, response),
+    )
+    // Node alone would hang up.
+    app.server.on('connect', (_request, socket) =>
+      endWithProblem(socket as Socket, new ProxyError('invalid-request'), app.log),
+    )
+  },
+  { name: 'request-framing', dependencies: ['problems'] },
+)
+
+function isFramed({ raw }: FastifyRequest): boolean {
+  const { rawHeaders } = raw
+  let hosts = 0
+  let authorizations = 0
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const { length } = rawHeaders[index] as string
+    if (length === 4 && rawHeaders[index]?.toLowerCase() === 'host') hosts += 1
+    else if (length === 13 && rawHeaders[index]?.toLowerCase() === 'authorization')
+      authorizations += 1
+  }
+  // HTTP/1.0 needs no Host.
+  return authorizations <= 1 && (hosts === 1 || (hosts === 0 && raw.httpVersionMinor === 0))
+}

@@ -1,0 +1,55 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
+import { ProxyError } from '../src/problem.ts'
+import { problemResponses } from './problem-responses.ts'
+
+const HealthySchema = Type.Object({ status: Type.Literal('ok') }, { additionalProperties: false })
+
+const healthy = {
+  description: 'Yes.',
+  content: { 'application/json': { schema: HealthySchema, example: { status: 'ok' } } },
+}
+
+/** Probes. They look at this process only and call nobody. */
+export const healthRoutes: FastifyPluginAsyncTypebox = async (app) => {
+  app.addHook('onRequest', (_request, reply, done) => {
+    reply.header('cache-control', 'no-store')
+    done()
+  })
+
+  app.get(
+    '/live',
+    {
+      schema: {
+        operationId: 'getLiveness',
+        tags: ['health'],
+        summary: 'Is the process alive?',
+        description: 'Fails only if the process hangs or is gone: restart it then.',
+        response: { 200: healthy },
+      },
+    },
+    async () => ({ status: 'ok' as const }),
+  )
+
+  app.get(
+    '/ready',
+    {
+      schema: {
+        operationId: 'getReadiness',
+        tags: ['health'],
+        summary: 'May requests be sent here?',
+        description:
+          'A latch: 503 until the first access token for CDF was had, then 200 whatever CDF or the identity provider do, 503 again while the process shuts down.',
+        response: {
+          200: healthy,
+          ...problemResponses('identity-provider-unavailable', 'overloaded'),
+        },
+      },
+    },
+    async () => {
+      if (app.lifeCycle.draining) throw new ProxyError('overloaded')
+      if (!app.lifeCycle.ready) throw new ProxyError('identity-provider-unavailable')
+      return { status: 'ok' as const }
+    },
+  )
+}

@@ -1,0 +1,40 @@
+import type { SimulatedJob } from './simulated-job.ts'
+import { lasting, SCORES } from './simulated-job.ts'
+
+const id = (digit: number) => `${String(digit).repeat(8)}-aaaa-4aaa-8aaa-aaaaaaaaaaaa`
+
+/** One job for each thing that the service can say. */
+export const DEMO_JOBS: readonly { title: string; job: SimulatedJob }[] = [
+  { title: 'Completed, with scores', job: lasting(id(1), 'Completed', SCORES) },
+  {
+    title: 'Completed, but a score was renamed and one is missing',
+    job: lasting(id(2), 'Completed', {
+      estimatedCorrectnessScorePercent: 91,
+      confidencePercent: 0,
+    }),
+  },
+  {
+    title: 'Failed, with its reason',
+    job: lasting(id(3), 'Failed', {
+      errorMessage: "Could not read Raw table 'pump_area_matches' in database 'contextualization'.",
+    }),
+  },
+  { title: 'Queued', job: lasting(id(4), 'Queued') },
+  { title: 'Running', job: lasting(id(5), 'Running') },
+  { title: 'In a state that nobody knows yet', job: lasting(id(6), 'Paused') },
+  {
+    title: 'Queued now, Running in 10 s, Completed in 40 s',
+    job: {
+      jobId: id(7),
+      advancedJoinExternalId: 'valve-to-site-direct',
+      steps: [
+        { afterMs: 0, status: 'Queued' },
+        { afterMs: 10_000, status: 'Running' },
+        { afterMs: 40_000, status: 'Completed', with: SCORES },
+      ],
+    },
+  },
+]
+
+/** An id that CDF does not know. */
+export const UNKNOWN_JOB_ID = id(9)

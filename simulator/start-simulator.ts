@@ -1,0 +1,70 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { CdfSimulator } from './cdf-simulator.ts'
+import { CLIENTS, IdentityProvider } from './identity-provider.ts'
+
+/** Options of {@link startSimulator}. */
+export interface SimulatorOptions {
+  /** 0, the default, takes a free one. */
+  port?: number
+  /** Lifetime of access tokens; default one hour. */
+  lifetimeSeconds?: number
+  /** The wall clock of CDF, milliseconds since the epoch. */
+  now?: () => number
+}
+
+/** A running CDF and identity provider on one port of the loopback interface. */
+export interface Simulator {
+  url: string
+  issuer: string
+  cdf: CdfSimulator
+  identityProvider: IdentityProvider
+  /** What the service needs in its environment to use this simulator. */
+  environment: Record<string, string>
+  close: () => Promise<void>
+}
+
+const PROJECT = 'demo-project'
+
+/** Starts CDF at `/api/v1/…` and the identity provider at `/idp`. */
+export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
+  const server = createServer({ keepAliveTimeout: 60_000 })
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(options.port ?? 0, '127.0.0.1', resolve)
+  })
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const issuer = `${url}/idp`
+  const identityProvider = await IdentityProvider.create({
+    issuer,
+    audience: url,
+    lifetimeSeconds: options.lifetimeSeconds ?? 3600,
+  })
+  const cdf = new CdfSimulator(
+    PROJECT,
+    { issuer, audience: url, keys: identityProvider.keys },
+    options.now,
+  )
+  server.on('request', (request, response) => {
+    const handler = request.url?.startsWith('/idp') ? identityProvider : cdf
+    handler.handle(request, response).catch((error: unknown) => response.destroy(error as Error))
+  })
+  return {
+    url,
+    issuer,
+    cdf,
+    identityProvider,
+    environment: {
+      CDF_URL: url,
+      CDF_PROJECT: PROJECT,
+      IDP_TOKEN_URL: `${issuer}/token`,
+      IDP_CLIENT_ID: CLIENTS.client_secret_post,
+      IDP_CLIENT_SECRET: identityProvider.clientSecret,
+      AUTH_MODE: 'none',
+    },
+    close: async () => {
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
+}

@@ -1,0 +1,231 @@
+import type { KeyObject } from 'node:crypto'
+import { createPrivateKey, X509Certificate } from 'node:crypto'
+import * as client from 'openid-client'
+import type { Dispatcher } from 'undici'
+import { exchange } from '../http-exchange.ts'
+import { isLoopback } from '../loopback.ts'
+import { ProxyError } from '../problem.ts'
+import { parseRetryAfter } from '../retry-after.ts'
+import type { TokenGrant } from './token-provider.ts'
+
+/** How the service proves who it is. The secret or key is read anew for each exchange, so that it can be rotated. */
+export type ClientAuthentication =
+  | { method: 'client_secret_post' | 'client_secret_basic'; readSecret: () => Promise<string> }
+  | { method: 'private_key_jwt'; readKey: () => Promise<string> }
+
+/** Where the token comes from: the token endpoint itself, or an issuer whose metadata name it. */
+export type AuthorizationServer = { tokenUrl: URL } | { issuer: URL }
+
+/** Options of {@link clientCredentialsExchange}. */
+export interface ClientCredentialsOptions {
+  server: AuthorizationServer
+  clientId: string
+  authentication: ClientAuthentication
+  /** Space-separated. */
+  scope?: string | undefined
+  audience?: string | undefined
+  /** For discovery and exchange each, bodies included. */
+  timeoutMs: number
+  dispatcher: Dispatcher
+}
+
+/** RFC 6750 §2.1: nothing else may stand behind `Bearer ` in a header. */
+const B64TOKEN = /^[A-Za-z0-9\-._~+/]+=*$/
+
+/**
+ * The OAuth 2 client credentials grant (RFC 6749 §4.4) as a function that makes one exchange.
+ * It throws ProxyError `identity-provider-rejected` if the service is refused, and `identity-provider-unavailable` for
+ * everything else; causes hold a name, a code and a status, never a secret, a token or a body.
+ */
+export function clientCredentialsExchange(
+  options: ClientCredentialsOptions,
+): () => Promise<TokenGrant> {
+  const { server, clientId, scope, audience, timeoutMs } = options
+  const parameters = { ...(scope && { scope }), ...(audience && { audience }) }
+  const fetchBounded = boundedFetch(options.dispatcher)
+  let metadata: client.ServerMetadata | undefined
+
+  return async () => {
+    try {
+      const authentication = await clientAuth(options.authentication)
+      metadata ??=
+        'issuer' in server
+          ? await discover(server.issuer, clientId, timeoutMs, fetchBounded)
+          : // The audience of a private_key_jwt is the issuer; without discovery the token endpoint stands for it.
+            { issuer: server.tokenUrl.href, token_endpoint: server.tokenUrl.href }
+      const configuration = new client.Configuration(metadata, clientId, undefined, authentication)
+      configuration.timeout = timeoutMs / 1000
+      configuration[client.customFetch] = fetchBounded
+      // The configuration has made sure that plain http leads to the loopback only.
+      if (isLoopbackHttp(metadata.token_endpoint)) client.allowInsecureRequests(configuration)
+      const answer = await client.clientCredentialsGrant(configuration, parameters)
+      if (answer.token_type !== 'bearer' || !B64TOKEN.test(answer.access_token)) {
+        throw new TypeError('the token endpoint granted something that is no bearer token')
+      }
+      return { accessToken: answer.access_token, expiresInSeconds: answer.expires_in }
+    } catch (error) {
+      // Only the token endpoint can refuse the service; a failed discovery is made anew.
+      const mayBeRefusal = metadata !== undefined
+      metadata = undefined
+      throw identityProviderError(error, mayBeRefusal)
+    }
+  }
+}
+
+/** openid-client compares issuers exactly, and people write them with and without a trailing slash. */
+async function discover(
+  issuer: URL,
+  clientId: string,
+  timeoutMs: number,
+  fetchBounded: client.CustomFetch,
+): Promise<client.ServerMetadata> {
+  const base = issuer.href.replace(/\/+$/, '')
+  const execute = isLoopbackHttp(base) ? [client.allowInsecureRequests] : []
+  const options = { execute, timeout: timeoutMs / 1000, [client.customFetch]: fetchBounded }
+  const attempt = (url: string) =>
+    client.discovery(new URL(url), clientId, undefined, undefined, options)
+  const found = await attempt(base).catch((error: unknown) => {
+    if (codeOf(error) !== 'OAUTH_JSON_ATTRIBUTE_COMPARISON_FAILED') throw error
+    return attempt(`${base}/`)
+  })
+  const metadata = found.serverMetadata()
+  const { token_endpoint: tokenEndpoint } = metadata
+  if (
+    !tokenEndpoint ||
+    (new URL(tokenEndpoint).protocol !== 'https:' && !isLoopbackHttp(tokenEndpoint))
+  ) {
+    throw new TypeError('the issuer names no token endpoint, or one with plain http')
+  }
+  return metadata
+}
+
+async function clientAuth(authentication: ClientAuthentication): Promise<client.ClientAuth> {
+  if (authentication.method === 'private_key_jwt')
+    return privateKeyJwt(await authentication.readKey())
+  const secret = await authentication.readSecret()
+  return authentication.method === 'client_secret_basic'
+    ? client.ClientSecretBasic(secret)
+    : client.ClientSecretPost(secret)
+}
+
+/**
+ * RFC 7523. A certificate beside the key in the PEM adds its thumbprints to the header, by which Entra ID finds it.
+ * @see https://learn.microsoft.com/entra/identity-platform/certificate-credentials
+ */
+async function privateKeyJwt(pem: string): Promise<client.ClientAuth> {
+  const key = await signingKey(createPrivateKey(pem))
+  const certificate = pem.includes('BEGIN CERTIFICATE')
+    ? new X509Certificate(pem.slice(pem.indexOf('-----BEGIN CERTIFICATE')))
+    : undefined
+  const thumbprint = (hex: string) =>
+    Buffer.from(hex.replaceAll(':', ''), 'hex').toString('base64url')
+  return client.PrivateKeyJwt(key, {
+    [client.modifyAssertion]: (header) => {
+      if (!certificate) return
+      header.x5t = thumbprint(certificate.fingerprint)
+      header['x5t#S256'] = thumbprint(certificate.fingerprint256)
+    },
+  })
+}
+
+/** An RSA key signs RS256, an EC key the algorithm of its curve, an Ed25519 key Ed25519. */
+async function signingKey(key: KeyObject): Promise<CryptoKey> {
+  switch (key.asymmetricKeyType) {
+    case 'rsa':
+      return key.toCryptoKey({ name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' }, false, ['sign'])
+    case 'ec': {
+      const curves: Record<string, string> = {
+        prime256v1: 'P-256',
+        secp384r1: 'P-384',
+        secp521r1: 'P-521',
+      }
+      const namedCurve = curves[key.asymmetricKeyDetails?.namedCurve ?? '']
+      if (!namedCurve) break
+      return key.toCryptoKey({ name: 'ECDSA', namedCurve }, false, ['sign'])
+    }
+    case 'ed25519':
+      return key.toCryptoKey('Ed25519', false, ['sign'])
+  }
+  throw new TypeError('the private key is of no type that can sign a client assertion')
+}
+
+/** The bounded exchange of this service in the shape of `fetch`, as far as openid-client uses it. */
+function boundedFetch(dispatcher: Dispatcher): client.CustomFetch {
+  return async (url, { method, headers, body, signal }) => {
+    const answer = await exchange(url, {
+      method: method === 'POST' ? 'POST' : 'GET',
+      headers,
+      ...(body && { body: body.toString() }),
+      signal: signal ?? AbortSignal.any([]),
+      dispatcher,
+    })
+    const answered = new Headers()
+    for (const name of ['content-type', 'www-authenticate', 'retry-after']) {
+      const value = answer.headers[name]
+      if (typeof value === 'string') answered.set(name, value)
+    }
+    const mayHaveBody =
+      answer.status >= 200 &&
+      answer.status !== 204 &&
+      answer.status !== 205 &&
+      answer.status !== 304
+    return new Response(mayHaveBody ? new Uint8Array(answer.body) : null, {
+      status: answer.status,
+      headers: answered,
+    })
+  }
+}
+
+/** Only what helps to find the fault: `util.inspect` of an error of openid-client may show the whole token answer. */
+function identityProviderError(error: unknown, mayBeRefusal: boolean): ProxyError {
+  const response = responseOf(error)
+  const status = response?.status
+  const oauthError =
+    error instanceof client.ResponseBodyError ? error.error.slice(0, 100) : undefined
+  const name = error instanceof Error ? error.name : 'Error'
+  const facts = [
+    codeOf(error),
+    codeOf((error as { cause?: unknown }).cause),
+    status && `status ${status}`,
+    oauthError,
+  ]
+  const cause = new Error([name, ...facts.filter((fact) => fact !== undefined)].join(', '))
+  const isRefusal =
+    mayBeRefusal &&
+    status !== undefined &&
+    status >= 400 &&
+    status < 500 &&
+    status !== 408 &&
+    status !== 429 &&
+    oauthError !== 'temporarily_unavailable' &&
+    oauthError !== 'server_error'
+  return isRefusal
+    ? new ProxyError('identity-provider-rejected', { cause })
+    : new ProxyError('identity-provider-unavailable', {
+        cause,
+        retryAfterSeconds: parseRetryAfter(response?.headers.get('retry-after'), Date.now()),
+      })
+}
+
+function responseOf(error: unknown): Response | undefined {
+  if (
+    error instanceof client.ResponseBodyError ||
+    error instanceof client.WWWAuthenticateChallengeError
+  ) {
+    return error.response
+  }
+  const { cause } = error as { cause?: unknown }
+  return cause instanceof Response ? cause : undefined
+}
+
+function codeOf(error: unknown): string | undefined {
+  const code =
+    typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined
+  return typeof code === 'string' ? code : undefined
+}
+
+function isLoopbackHttp(url: string | undefined): boolean {
+  if (url === undefined) return false
+  const { protocol, hostname } = new URL(url)
+  return protocol === 'http:' && isLoopback(hostname)
+}

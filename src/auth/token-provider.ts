@@ -1,0 +1,151 @@
+import { ProxyError } from '../problem.ts'
+
+/** What the token endpoint granted. */
+export interface TokenGrant {
+  accessToken: string
+  /** Seconds, as the token endpoint says; absent if it does not say. */
+  expiresInSeconds?: number | undefined
+}
+
+/** An access token in use. The object, not the text, is its identity for {@link TokenProvider.invalidate}. */
+export interface AccessToken {
+  readonly value: string
+  /** From here on a new one is fetched in the background; milliseconds of the provider's clock. */
+  readonly renewAtMs: number
+  /** From here on it is not used any more. */
+  readonly expiresAtMs: number
+}
+
+/** What a {@link TokenProvider} works with. */
+export interface TokenProviderOptions {
+  /** One exchange; throws ProxyError `identity-provider-rejected` or `identity-provider-unavailable`. */
+  exchange: () => Promise<TokenGrant>
+  /** Monotonic clock, milliseconds. */
+  now: () => number
+  /** Told of each exchange: the lifetime granted in seconds, or why there is none. */
+  onExchange: (outcome: { lifetimeSeconds: number } | { error: unknown }) => void
+}
+
+/** RFC 6749 §5.1 lets `expires_in` be absent; then the token is taken for a short-lived one, never for an eternal one. */
+const DEFAULT_LIFETIME_SECONDS = 300
+/** No token is used for longer than a day, whatever the token endpoint says. */
+const MAX_LIFETIME_SECONDS = 86_400
+/** A token is renewed when less than this is left, or than a tenth of its lifetime, but at most half of it. */
+const RENEWAL_SECONDS = 60
+/** A client that was refused will be refused again until somebody mends it: ask no more often than this. */
+const REFUSED_RETRY_MS = 30_000
+/** While the old token still serves, a failed renewal is tried again after this. */
+const RENEWAL_RETRY_MS = 5_000
+/** CDF may refuse this many tokens within the window before the next refusal no longer drops one: a 401 storm (wrong
+ * project or audience) must not become a storm of exchanges at the identity provider. */
+const MAX_INVALIDATIONS = 10
+const INVALIDATIONS_WINDOW_MS = 30_000
+
+/**
+ * The service's one access token towards CDF: one exchange in flight whoever asks, renewed in the background before it
+ * ends while requests go on with the old one.
+ */
+export class TokenProvider {
+  readonly #options: TokenProviderOptions
+  #token: AccessToken | undefined
+  #inFlight: Promise<AccessToken> | undefined
+  /** No exchange before this time; the last failure is the answer until then. */
+  #blocked: { untilMs: number; error: unknown } | undefined
+  #renewNotBeforeMs = 0
+  #invalidationsMs: number[] = []
+
+  constructor(options: TokenProviderOptions) {
+    this.#options = options
+  }
+
+  /**
+   * A token that has not ended.
+   * @param signal ends the wait of this caller; the exchange goes on for the others
+   * @throws ProxyError `identity-provider-rejected` or `identity-provider-unavailable`, also when the signal aborts
+   */
+  async get(signal?: AbortSignal): Promise<AccessToken> {
+    const nowMs = this.#options.now()
+    const token = this.#token
+    if (!token || nowMs >= token.expiresAtMs) return waitFor(this.#exchange(), signal)
+    // The renewal is nobody's request: its failure is reported through onExchange.
+    if (nowMs >= token.renewAtMs && nowMs >= this.#renewNotBeforeMs)
+      this.#exchange().catch(() => {})
+    return token
+  }
+
+  /**
+   * Drops exactly this token, because CDF refused it; a newer one stays. A hundred parallel refusals of one token lead
+   * to one exchange.
+   */
+  invalidate(token: AccessToken): void {
+    if (token !== this.#token) return
+    const nowMs = this.#options.now()
+    this.#invalidationsMs = this.#invalidationsMs.filter(
+      (atMs) => nowMs - atMs < INVALIDATIONS_WINDOW_MS,
+    )
+    if (this.#invalidationsMs.length >= MAX_INVALIDATIONS) return
+    this.#invalidationsMs.push(nowMs)
+    this.#token = undefined
+  }
+
+  #exchange(): Promise<AccessToken> {
+    if (this.#blocked && this.#options.now() < this.#blocked.untilMs)
+      return Promise.reject(this.#blocked.error)
+    this.#inFlight ??= this.#exchangeNow().finally(() => {
+      this.#inFlight = undefined
+    })
+    return this.#inFlight
+  }
+
+  async #exchangeNow(): Promise<AccessToken> {
+    const { exchange, now, onExchange } = this.#options
+    // The lifetime counts from when the token endpoint issued the token, which is not before the request.
+    const askedAtMs = now()
+    try {
+      const grant = await exchange()
+      const lifetimeSeconds = clampLifetime(grant.expiresInSeconds)
+      const marginSeconds = Math.min(
+        lifetimeSeconds / 2,
+        Math.max(RENEWAL_SECONDS, lifetimeSeconds / 10),
+      )
+      this.#token = {
+        value: grant.accessToken,
+        renewAtMs: askedAtMs + (lifetimeSeconds - marginSeconds) * 1000,
+        expiresAtMs: askedAtMs + lifetimeSeconds * 1000,
+      }
+      this.#blocked = undefined
+      onExchange({ lifetimeSeconds })
+      return this.#token
+    } catch (error) {
+      this.#renewNotBeforeMs = now() + RENEWAL_RETRY_MS
+      const blockMs = blockAfter(error)
+      if (blockMs > 0) this.#blocked = { untilMs: now() + blockMs, error }
+      onExchange({ error })
+      throw error
+    }
+  }
+}
+
+function clampLifetime(seconds = DEFAULT_LIFETIME_SECONDS): number {
+  return Number.isFinite(seconds)
+    ? Math.min(Math.max(seconds, 0), MAX_LIFETIME_SECONDS)
+    : DEFAULT_LIFETIME_SECONDS
+}
+
+/** How long no exchange may follow a failed one: a refusal lasts, and who is told to wait waits. All else may be over. */
+function blockAfter(error: unknown): number {
+  if (!(error instanceof ProxyError)) return 0
+  if (error.code === 'identity-provider-rejected') return REFUSED_RETRY_MS
+  return (error.retryAfterSeconds ?? 0) * 1000
+}
+
+function waitFor<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return promise
+  return new Promise((resolve, reject) => {
+    const leave = () =>
+      reject(new ProxyError('identity-provider-unavailable', { cause: signal.reason }))
+    if (signal.aborted) leave()
+    signal.addEventListener('abort', leave, { once: true })
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave))
+  })
+}

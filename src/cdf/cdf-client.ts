@@ -1,0 +1,256 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Dispatcher } from 'undici'
+import { errors } from 'undici'
+import type { TokenProvider } from '../auth/token-provider.ts'
+import type { HttpAnswer } from '../http-exchange.ts'
+import { exchange, UnreadableAnswerError } from '../http-exchange.ts'
+import type { ProblemCode, UpstreamAnswer } from '../problem.ts'
+import { ProxyError } from '../problem.ts'
+import { parseRetryAfter } from '../retry-after.ts'
+import type { CdfJob } from './cdf-job.ts'
+import { parseCdfError, parseCdfJob } from './cdf-job.ts'
+import type { ConcurrencyLimit } from './concurrency-limit.ts'
+import { isUuid, parseJobId } from './job-id.ts'
+
+/** What a call to CDF takes from the request that caused it. */
+export interface CallContext {
+  /** Aborts when nobody waits for the answer any more. */
+  readonly signal: AbortSignal
+  readonly requestId: string
+  /** W3C traceparent to send. */
+  readonly traceparent: string
+}
+
+/** One HTTP request to CDF, as it is told to {@link CdfClientOptions.onCall}. */
+export interface CdfCall {
+  jobId: string
+  /** The x-request-id that was sent. */
+  requestId: string
+  /** HTTP status, and CDF's own x-request-id; each null if there was none. */
+  upstream: UpstreamAnswer
+  /** Why there was no answer: a name or code. */
+  failure?: string
+  durationMs: number
+}
+
+/** What a {@link CdfClient} works with. */
+export interface CdfClientOptions {
+  /** Base URL without a trailing slash, such as `https://westeurope-1.cognitedata.com`. */
+  baseUrl: string
+  project: string
+  /** The `cdf-version` header; absent = not sent. */
+  cdfVersion?: string | undefined
+  /** Version of this service, for `x-cdp-sdk` and `user-agent`. */
+  serviceVersion: string
+  tokens: Pick<TokenProvider, 'get' | 'invalidate'>
+  dispatcher: Dispatcher
+  concurrency: ConcurrencyLimit
+  /** One HTTP request, body included. */
+  attemptTimeoutMs: number
+  /** Everything together: token, queue, attempts. */
+  deadlineMs: number
+  /** Greatest number of attempts where a retry is allowed; the one replay after a 401 is not counted. */
+  maxAttempts: number
+  /** 0 ≤ random() < 1, for the jitter of the retry. */
+  random: () => number
+  onCall: (call: CdfCall) => void
+}
+
+/** A retry waits for a random time in this range, so that those who failed together do not come back together. */
+const RETRY_DELAY_MS = { min: 50, max: 250 }
+
+const CDF_REQUEST_ID = /^[\x21-\x7e]{1,128}$/
+
+/** How one HTTP request ended. */
+type Attempt = { job: CdfJob } | { error: ProxyError; unauthorized: boolean; retryable: boolean }
+
+/** CDF, one method per endpoint. */
+export class CdfClient {
+  readonly #options: CdfClientOptions
+  readonly #headers: Record<string, string>
+
+  constructor(options: CdfClientOptions) {
+    const agent = `cdf-job-quality/${options.serviceVersion}`
+    this.#options = options
+    this.#headers = {
+      accept: 'application/json',
+      ...(options.cdfVersion && { 'cdf-version': options.cdfVersion }),
+      'x-cdp-app': 'cdf-job-quality',
+      'x-cdp-sdk': agent.replace('/', ':'),
+      'user-agent': agent,
+    }
+  }
+
+  /**
+   * Retrieves the status of an estimate quality job.
+   *
+   * At most `maxAttempts` requests, the second only after a lost or refused connection, 502, 503, 504 or where CDF says
+   * that it helps; and one replay with a new token after a 401.
+   *
+   * @throws ProxyError `job-not-found`, every `upstream-…` but `upstream-unavailable`, and the token provider's
+   * @see https://docs.cognite.com/20230101-alpha/advanced-joins/retrieve-estimate-quality-status
+   */
+  async getEstimateQualityJob(jobId: string, context: CallContext): Promise<CdfJob> {
+    const { tokens, concurrency, deadlineMs, maxAttempts, random } = this.#options
+    const deadline = AbortSignal.timeout(deadlineMs)
+    const signal = AbortSignal.any([context.signal, deadline])
+    let token = await tokens.get(signal)
+    let replayed = false
+    for (let attempts = 1; ; ) {
+      const accessToken = token.value
+      const attempt = await concurrency.run(signal, () =>
+        this.#attempt(jobId, accessToken, { ...context, signal }),
+      )
+      if ('job' in attempt) return attempt.job
+      context.signal.throwIfAborted()
+      if (attempt.unauthorized && !replayed) {
+        replayed = true
+        const refused = token
+        tokens.invalidate(refused)
+        token = await tokens.get(signal)
+        // The provider has had enough of refused tokens.
+        if (token === refused) throw attempt.error
+      } else if (attempt.retryable && attempts < maxAttempts && !deadline.aborted) {
+        attempts += 1
+        const delayMs = RETRY_DELAY_MS.min + random() * (RETRY_DELAY_MS.max - RETRY_DELAY_MS.min)
+        await sleep(delayMs, undefined, { signal }).catch(() => {
+          throw attempt.error
+        })
+      } else {
+        throw attempt.error
+      }
+    }
+  }
+
+  async #attempt(
+    jobId: string,
+    accessToken: string,
+    { signal, requestId, traceparent }: CallContext,
+  ): Promise<Attempt> {
+    const { baseUrl, project, attemptTimeoutMs, dispatcher, onCall } = this.#options
+    const startedAt = performance.now()
+    const report = (upstream: UpstreamAnswer, failure?: string) =>
+      onCall({
+        jobId,
+        requestId,
+        upstream,
+        durationMs: performance.now() - startedAt,
+        ...(failure !== undefined && { failure }),
+      })
+    const timeout = AbortSignal.any([signal, AbortSignal.timeout(attemptTimeoutMs)])
+    try {
+      const answer = await exchange(
+        `${baseUrl}/api/v1/projects/${encodeURIComponent(project)}/advancedjoins/estimatequality/${encodeURIComponent(jobId)}`,
+        {
+          method: 'GET',
+          headers: {
+            ...this.#headers,
+            authorization: `Bearer ${accessToken}`,
+            'x-request-id': requestId,
+            traceparent,
+          },
+          signal: timeout,
+          dispatcher,
+        },
+      )
+      const upstream = { status: answer.status, requestId: requestIdOf(answer) }
+      report(upstream)
+      return judge(jobId, answer, upstream)
+    } catch (error) {
+      const failure = timeout.aborted ? 'aborted' : failureOf(error)
+      report({ status: null, requestId: null }, failure)
+      return lost(error, timeout.aborted)
+    }
+  }
+}
+
+/** What an answer of CDF means here. */
+function judge(jobId: string, answer: HttpAnswer, upstream: UpstreamAnswer): Attempt {
+  const { status, headers } = answer
+  const text = answer.body.toString('utf8')
+  if (status === 200) {
+    const job = parseCdfJob(text)
+    return job && isSameJob(jobId, job.jobId)
+      ? { job }
+      : failed('upstream-invalid-response', upstream)
+  }
+  if (status < 400) return failed('upstream-invalid-response', upstream)
+
+  const error = parseCdfError(text)
+  // Compared with "true": some client tests its mere presence, and then obeys "false".
+  const autoRetryable = error.autoRetryable || headers['cdf-is-auto-retryable'] === 'true'
+  switch (status) {
+    case 401:
+      return { ...failed('upstream-auth-failed', upstream), unauthorized: true }
+    case 404:
+      return failed('job-not-found', upstream)
+    case 429:
+      // Never retried: a throttled request uses quota too.
+      return failed('upstream-throttled', upstream, {
+        retryAfterSeconds: parseRetryAfter(headers['retry-after'], Date.now()),
+      })
+    case 400:
+      return failed(error.missing ? 'job-not-found' : 'upstream-rejected', upstream, {
+        retryable: autoRetryable,
+      })
+    case 403:
+      // CDF hides what one may not see behind the words of a 404.
+      return error.message.startsWith('Resource not found')
+        ? failed('job-not-found', upstream)
+        : failed('upstream-forbidden', upstream, { retryable: autoRetryable })
+    case 502:
+    case 503:
+    case 504:
+      return failed('upstream-error', upstream, { retryable: true })
+    default:
+      return failed(status >= 500 ? 'upstream-error' : 'upstream-rejected', upstream, {
+        retryable: autoRetryable,
+      })
+  }
+}
+
+/** What it means that there was no whole answer. */
+function lost(error: unknown, timedOut: boolean): Attempt {
+  if (timedOut) return failed('upstream-timeout')
+  const cause = new Error(failureOf(error))
+  const isUnreadable =
+    error instanceof UnreadableAnswerError ||
+    error instanceof errors.HTTPParserError ||
+    error instanceof errors.HeadersOverflowError
+  return isUnreadable
+    ? failed('upstream-invalid-response', undefined, { cause })
+    : failed('upstream-error', undefined, { cause, retryable: true })
+}
+
+function failed(
+  code: ProblemCode,
+  upstream?: UpstreamAnswer,
+  {
+    retryable = false,
+    ...options
+  }: { retryable?: boolean; retryAfterSeconds?: number | undefined; cause?: unknown } = {},
+): Extract<Attempt, { error: ProxyError }> {
+  return { error: new ProxyError(code, { ...options, upstream }), unauthorized: false, retryable }
+}
+
+/** Name and code only: messages of HTTP clients may hold parts of what was received. */
+function failureOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'Error'
+  return 'code' in error && typeof error.code === 'string'
+    ? `${error.name} ${error.code}`
+    : error.name
+}
+
+function requestIdOf({ headers }: HttpAnswer): string | null {
+  const id = headers['x-request-id']
+  return typeof id === 'string' && CDF_REQUEST_ID.test(id) ? id : null
+}
+
+/**
+ * CDF declares job ids both UUID and int64, so that an id of the other form is not taken for another job; a different
+ * id of the same form is.
+ */
+function isSameJob(asked: string, answered: string): boolean {
+  const id = parseJobId(answered)
+  return id === undefined || id === asked || isUuid(id) !== isUuid(asked)
+}

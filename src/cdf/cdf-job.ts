@@ -1,0 +1,71 @@
+import type { Static } from 'typebox'
+import { Type } from 'typebox'
+import { Compile } from 'typebox/compile'
+
+/**
+ * What CDF sends for an estimate quality job, as far as this service relies on it: an object with a string `jobId` and
+ * a string `status`. Every other member may be absent, renamed or of another type one day; whoever reads one checks it.
+ * The members named here are those of the reference.
+ * @see https://docs.cognite.com/20230101-alpha/advanced-joins/retrieve-estimate-quality-status
+ */
+export const CdfJobSchema = Type.Object({
+  jobId: Type.String(),
+  status: Type.String(),
+  advancedJoinExternalId: Type.Optional(Type.Unknown()),
+  matcher: Type.Optional(Type.Unknown()),
+  qualityScorePercent: Type.Optional(Type.Unknown()),
+  estimatedCorrectnessScorePercent: Type.Optional(Type.Unknown()),
+  confidencePercent: Type.Optional(Type.Unknown()),
+  contextualizationScorePercent: Type.Optional(Type.Unknown()),
+  errorMessage: Type.Optional(Type.Unknown()),
+  createdTime: Type.Optional(Type.Unknown()),
+  startTime: Type.Optional(Type.Unknown()),
+  statusTime: Type.Optional(Type.Unknown()),
+})
+
+/** A job as CDF describes it. */
+export type CdfJob = Static<typeof CdfJobSchema>
+
+const cdfJob = Compile(CdfJobSchema)
+
+/** The job in a body of CDF, or `undefined` if the body is no JSON object with a string `jobId` and `status`. */
+export function parseCdfJob(text: string): CdfJob | undefined {
+  const body = parseJson(text)
+  return !Array.isArray(body) && cdfJob.Check(body) ? body : undefined
+}
+
+/** What an error body of CDF tells: its words, whether it names missing resources, and whether a retry may help. */
+export interface CdfError {
+  message: string
+  missing: boolean
+  autoRetryable: boolean
+}
+
+/**
+ * Reads any error body: `{"error":{"code","message",…}}` as documented, `{"error":"text"}` and non-JSON as seen.
+ * @see https://docs.cognite.com/dev/ (errors)
+ */
+export function parseCdfError(text: string): CdfError {
+  const body = parseJson(text)
+  const error: unknown = isRecord(body) ? body.error : undefined
+  if (typeof error === 'string') return { message: error, missing: false, autoRetryable: false }
+  if (!isRecord(error)) return { message: '', missing: false, autoRetryable: false }
+  return {
+    message: typeof error.message === 'string' ? error.message : '',
+    missing: Array.isArray(error.missing) && error.missing.length > 0,
+    autoRetryable: error.isAutoRetryable === true,
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    // The parser's message quotes the body, and nothing of it may reach a log.
+    return undefined
+  }
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

@@ -1,0 +1,132 @@
+import type { CdfJob } from '../cdf/cdf-job.ts'
+import type { JobId } from '../cdf/job-id.ts'
+import type { ProblemCode } from '../problem.ts'
+import { ProxyError } from '../problem.ts'
+import { SingleFlight } from '../single-flight.ts'
+import type { JobAnswer } from './job-answer.ts'
+import { toJobAnswer } from './job-answer.ts'
+import type { JobCache } from './job-cache.ts'
+import { normalizeJob } from './normalize-job.ts'
+
+/** What a read takes upstream from the request that caused it, besides the job id. */
+export interface ReadContext {
+  /** Aborts when the caller is gone. */
+  readonly signal: AbortSignal
+  readonly requestId: string
+  /** W3C traceparent to send. */
+  readonly traceparent: string
+}
+
+/** How the cache took part in an answer, in the words of RFC 9211. */
+export type CacheOutcome = 'hit' | 'miss' | 'stale' | 'stale-if-error'
+
+/** How a read ended: an answer or a problem. */
+export type JobRead = {
+  readonly outcome: CacheOutcome
+  /** Whether an upstream call was shared with an earlier caller. */
+  readonly collapsed: boolean
+  /** Age of what was taken from the cache, in whole seconds; absent where nothing was. */
+  readonly ageSeconds?: number
+} & (
+  | { readonly answer: JobAnswer; readonly problem?: never }
+  | { readonly problem: ProxyError; readonly answer?: never }
+)
+
+/** What a {@link JobQualityReader} works with. */
+export interface JobQualityReaderOptions {
+  cache: JobCache
+  /** Asks CDF for one job; throws ProxyError. */
+  fetchJob: (jobId: JobId, context: ReadContext) => Promise<CdfJob>
+  /** How long a job that is not done stays fresh, in milliseconds. */
+  statusFreshMs: number
+  /** How long its last answer may be served while CDF fails, in milliseconds. */
+  staleIfErrorMs: number
+  /** Monotonic clock, milliseconds; the same as the cache's. */
+  now: () => number
+  /** Told of each field of CDF's that was not as the reference says. */
+  onDeviation: (field: string, job: CdfJob) => void
+}
+
+/** While CDF fails in one of these ways, a recent answer is better than none. All others say something of the job or of us. */
+const STALE_IF_ERROR: ReadonlySet<ProblemCode> = new Set([
+  'upstream-error',
+  'upstream-timeout',
+  'upstream-throttled',
+  'upstream-unavailable',
+  'overloaded',
+])
+
+/** The idea of the service: cache → read in flight → CDF → normalize → keep. One upstream read per job, whoever asks. */
+export class JobQualityReader {
+  readonly #options: JobQualityReaderOptions
+  readonly #flights = new SingleFlight<JobId, JobRead>()
+
+  constructor(options: JobQualityReaderOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Reads one job; at once, not by promise, if the cache has it.
+   * A problem is a value here, since it may come from the cache too; only a bug or the caller's leaving rejects.
+   * @param context called only if CDF may have to be asked
+   */
+  read(jobId: JobId, context: () => ReadContext): JobRead | Promise<JobRead> {
+    const { cache, now } = this.#options
+    const held = cache.fresh(jobId)
+    if (held) return { ...kept(held, now()), outcome: 'hit', collapsed: false }
+    return this.#readThrough(jobId, context())
+  }
+
+  async #readThrough(jobId: JobId, context: ReadContext): Promise<JobRead> {
+    const collapsed = this.#flights.has(jobId)
+    const read = await this.#flights.run(jobId, context.signal, (signal) =>
+      this.#ask(jobId, { ...context, signal }),
+    )
+    return collapsed ? { ...read, collapsed } : read
+  }
+
+  /** The one upstream read that all callers of the job share. */
+  async #ask(jobId: JobId, context: ReadContext): Promise<JobRead> {
+    const { cache, fetchJob, statusFreshMs, now } = this.#options
+    const outcome = cache.latest(jobId) ? 'stale' : 'miss'
+    try {
+      const job = await fetchJob(jobId, context)
+      context.signal.throwIfAborted()
+      const { quality, deviations } = normalizeJob(jobId, job)
+      for (const field of deviations) this.#options.onDeviation(field, job)
+      const answer = this.#neverBack(jobId, toJobAnswer(quality, now(), statusFreshMs))
+      cache.keep(jobId, answer)
+      return { answer, outcome, collapsed: false }
+    } catch (error) {
+      if (!(error instanceof ProxyError) || context.signal.aborted) throw error
+      return this.#failed(jobId, error, outcome)
+    }
+  }
+
+  /** A job that was seen done stays done, whatever CDF says later. */
+  #neverBack(jobId: JobId, answer: JobAnswer): JobAnswer {
+    const before = this.#options.cache.latest(jobId)
+    return before?.done && !answer.done ? { ...before, readAtMs: answer.readAtMs } : answer
+  }
+
+  #failed(jobId: JobId, problem: ProxyError, outcome: CacheOutcome): JobRead {
+    const { cache, now, staleIfErrorMs } = this.#options
+    if (problem.code === 'job-not-found') {
+      cache.keepNotFound(jobId, { problem, readAtMs: now() })
+    } else if (STALE_IF_ERROR.has(problem.code)) {
+      const latest = cache.latest(jobId)
+      if (latest && !latest.done && now() - latest.readAtMs < staleIfErrorMs) {
+        return { ...kept(latest, now()), outcome: 'stale-if-error', collapsed: false }
+      }
+    } else {
+      cache.forgetPending(jobId)
+    }
+    return { problem, outcome, collapsed: false }
+  }
+}
+
+/** What the cache held, with its age. */
+function kept(held: JobAnswer | { problem: ProxyError; readAtMs: number }, nowMs: number) {
+  const ageSeconds = Math.floor((nowMs - held.readAtMs) / 1000)
+  return 'problem' in held ? { problem: held.problem, ageSeconds } : { answer: held, ageSeconds }
+}

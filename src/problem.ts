@@ -1,0 +1,275 @@
+import type { Static } from 'typebox'
+import { Type } from 'typebox'
+
+/** What the table below says of one kind of problem. */
+interface ProblemDefinition {
+  /** HTTP status, equal in the status line and in the body. */
+  status: number
+  /** Short, the same for every occurrence. */
+  title: string
+  /** One sentence for the caller: no internals, no upstream text, no echo of the input. */
+  detail: string
+  /** When it happens and who can do what about it; shown at `/problems/{code}`. */
+  help: string
+  /** Seconds for `Retry-After` where asking again can help and nobody knows better. */
+  retryAfterSeconds?: number
+}
+
+/** The one table of everything that can go wrong. The key is the `code` and the last part of `type`. */
+export const PROBLEMS = {
+  'invalid-job-id': {
+    status: 400,
+    title: 'Invalid job id',
+    detail:
+      'The job id must be a UUID or a decimal integer from 0 to 9223372036854775807 without leading zeros.',
+    help: 'Send the jobId exactly as CDF returned it when the estimate quality job was created. CDF was not asked.',
+  },
+  'invalid-request': {
+    status: 400,
+    title: 'Invalid request',
+    detail:
+      'The request has a parameter, header, encoding or framing that this service does not accept.',
+    help: 'Check the encoding of the URL, send exactly one Host and at most one Authorization header, and no request body.',
+  },
+  unauthenticated: {
+    status: 401,
+    title: 'Unauthenticated',
+    detail: 'This route needs a valid bearer token.',
+    help: 'Send Authorization: Bearer followed by an access token that was issued for this service and has not expired.',
+  },
+  forbidden: {
+    status: 403,
+    title: 'Forbidden',
+    detail: 'The bearer token lacks the scope that this route needs.',
+    help: 'Ask the operator of the identity provider to grant your client the scope that this service requires.',
+  },
+  'job-not-found': {
+    status: 404,
+    title: 'Job not found',
+    detail: 'CDF knows no such job, or the identity of this service may not see it.',
+    help: 'Check the id and the CDF project. CDF forgets old jobs, and it hides jobs that the identity of the service may not read.',
+  },
+  'not-found': {
+    status: 404,
+    title: 'Not found',
+    detail: 'There is no such route.',
+    help: 'The routes of this service are listed at /docs and in /openapi.yaml.',
+  },
+  'method-not-allowed': {
+    status: 405,
+    title: 'Method not allowed',
+    detail: 'This route exists, but not with this method; see the Allow header.',
+    help: 'Every route of this service is read-only: use GET or HEAD.',
+  },
+  'uri-too-long': {
+    status: 414,
+    title: 'URI too long',
+    detail: 'A part of the URL is longer than any value this service accepts.',
+    help: 'Shorten the URL. A job id has at most 36 characters.',
+  },
+  'too-many-requests': {
+    status: 429,
+    title: 'Too many requests',
+    detail: 'This caller has sent too many requests; see Retry-After.',
+    help: 'Wait as long as Retry-After says. One request each two seconds is enough to follow a job.',
+  },
+  'headers-too-large': {
+    status: 431,
+    title: 'Request headers too large',
+    detail: 'The request line and headers together are larger than this service accepts.',
+    help: 'Send fewer or smaller headers; 16 KiB are accepted.',
+  },
+  'internal-error': {
+    status: 500,
+    title: 'Internal error',
+    detail: 'The service failed in an unexpected way.',
+    help: 'This is a bug. The log holds the whole error under the requestId of the answer.',
+  },
+  'upstream-rejected': {
+    status: 502,
+    title: 'CDF rejected the request',
+    detail: 'CDF refused the request of this service.',
+    help: 'The operator should look at CDF_PROJECT and CDF_VERSION: a wrong or missing cdf-version header is the usual cause.',
+  },
+  'upstream-auth-failed': {
+    status: 502,
+    title: 'CDF rejected the access token',
+    detail: 'CDF did not accept the identity of this service, not even with a new access token.',
+    help: 'The operator should check that the token is meant for this CDF project: IDP_SCOPES, IDP_AUDIENCE, CDF_PROJECT, CDF_CLUSTER.',
+  },
+  'upstream-forbidden': {
+    status: 502,
+    title: 'CDF denied access',
+    detail: 'The identity of this service lacks access in CDF.',
+    help: 'The operator should give the CDF group of the service entitymatchingAcl:READ and read access to the data behind the job.',
+  },
+  'upstream-invalid-response': {
+    status: 502,
+    title: 'Invalid response from CDF',
+    detail: 'CDF answered with something that is not a job status.',
+    help: 'The answer was not JSON, too large, a redirect, about another job, or lacked its id or status. The operator should look at CDF_URL and at proxies in between.',
+  },
+  'upstream-error': {
+    status: 502,
+    title: 'CDF failed',
+    detail: 'CDF failed to answer or could not be reached.',
+    help: 'Ask again in a moment. If it lasts, the operator should look at the status of CDF and at the network in between.',
+    retryAfterSeconds: 2,
+  },
+  'identity-provider-rejected': {
+    status: 502,
+    title: 'Identity provider refused the service',
+    detail: 'The identity provider refused the credentials of this service.',
+    help: 'The operator should check IDP_CLIENT_ID, the secret or key, its expiry, and IDP_SCOPES. The service tries again every 30 seconds.',
+  },
+  'identity-provider-unavailable': {
+    status: 503,
+    title: 'Identity provider unavailable',
+    detail: 'The identity provider of this service could not be reached or failed to answer.',
+    help: 'Ask again in a moment. If it lasts, the operator should look at the identity provider and at IDP_TOKEN_URL.',
+    retryAfterSeconds: 2,
+  },
+  'caller-keys-unavailable': {
+    status: 503,
+    title: 'Caller keys unavailable',
+    detail: 'The keys that sign the tokens of callers could not be fetched yet.',
+    help: 'Ask again in a moment. If it lasts, the operator should look at the issuer of the tokens of callers.',
+    retryAfterSeconds: 2,
+  },
+  'upstream-throttled': {
+    status: 503,
+    title: 'CDF throttles this service',
+    detail: 'CDF allows this service no further requests at the moment; see Retry-After.',
+    help: 'Wait as long as Retry-After says. If it happens often, the operator should look for other users of the same client id.',
+    retryAfterSeconds: 1,
+  },
+  'upstream-unavailable': {
+    status: 503,
+    title: 'CDF unavailable',
+    detail: 'CDF has failed repeatedly and is not being asked at the moment; see Retry-After.',
+    help: 'Wait as long as Retry-After says: CDF is then tried again.',
+    retryAfterSeconds: 5,
+  },
+  overloaded: {
+    status: 503,
+    title: 'Overloaded',
+    detail:
+      'This instance cannot take the request now: it is overloaded, starting or shutting down.',
+    help: 'Ask again after Retry-After; another instance may answer.',
+    retryAfterSeconds: 1,
+  },
+  'upstream-timeout': {
+    status: 504,
+    title: 'CDF timed out',
+    detail: 'CDF did not answer in time.',
+    help: 'Ask again in a moment. If it lasts, the operator should look at the latency of CDF.',
+    retryAfterSeconds: 2,
+  },
+} as const satisfies Record<string, ProblemDefinition>
+
+/** The slug of a problem type. */
+export type ProblemCode = keyof typeof PROBLEMS
+
+/** Every problem code, in the order of the table. */
+export const PROBLEM_CODES = Object.keys(PROBLEMS) as ProblemCode[]
+
+/** True if the text is the slug of a problem type. */
+export function isProblemCode(text: string): text is ProblemCode {
+  return Object.hasOwn(PROBLEMS, text)
+}
+
+/**
+ * What every failure looks like outside, as `application/problem+json`.
+ * @see https://www.rfc-editor.org/rfc/rfc9457
+ */
+export const ProblemSchema = Type.Object(
+  {
+    type: Type.String({
+      format: 'uri-reference',
+      description: 'The page that explains this kind of problem.',
+    }),
+    title: Type.String({ description: 'The kind of problem in a few words.' }),
+    status: Type.Integer({
+      minimum: 400,
+      maximum: 599,
+      description: 'The HTTP status of the answer.',
+    }),
+    detail: Type.String({ description: 'A sentence for the caller.' }),
+    code: Type.Enum(PROBLEM_CODES, {
+      type: 'string',
+      description: 'The kind of problem, for programs.',
+    }),
+    requestId: Type.String({
+      description: 'The x-request-id of this request; quote it when you ask for help.',
+    }),
+    upstream: Type.Optional(
+      Type.Object(
+        {
+          status: Type.Union([Type.Integer(), Type.Null()], {
+            description: 'The HTTP status of CDF; null if there was none.',
+          }),
+          requestId: Type.Union([Type.String(), Type.Null()], {
+            description: 'The x-request-id of CDF; null if there was none.',
+          }),
+        },
+        { additionalProperties: false, description: 'What CDF answered, where it was asked.' },
+      ),
+    ),
+    retryAfterSeconds: Type.Optional(
+      Type.Integer({ minimum: 0, description: 'The same number as in Retry-After.' }),
+    ),
+  },
+  { $id: 'Problem', additionalProperties: false, description: 'A problem (RFC 9457).' },
+)
+
+/** A problem body. */
+export type Problem = Static<typeof ProblemSchema>
+
+/** What CDF answered: its HTTP status and its own request id, each `null` if there was none. */
+export type UpstreamAnswer = NonNullable<Problem['upstream']>
+
+/** The parts of a {@link ProxyError} that differ between occurrences. */
+export interface ProxyErrorOptions {
+  /** What led to it; logged, never shown. */
+  cause?: unknown
+  /** What CDF answered, if it was CDF. */
+  upstream?: UpstreamAnswer | undefined
+  /** Seconds until a retry can help, where somebody has said so; else the table's value is shown. */
+  retryAfterSeconds?: number | undefined
+}
+
+/** The one error class: a code of the table, and why. */
+export class ProxyError extends Error {
+  override readonly name = 'ProxyError'
+  readonly code: ProblemCode
+  readonly upstream: UpstreamAnswer | undefined
+  readonly retryAfterSeconds: number | undefined
+
+  constructor(code: ProblemCode, options: ProxyErrorOptions = {}) {
+    super(PROBLEMS[code].detail, options.cause === undefined ? undefined : { cause: options.cause })
+    this.code = code
+    this.upstream = options.upstream
+    this.retryAfterSeconds = options.retryAfterSeconds
+  }
+
+  /** HTTP status of the answer. */
+  get status(): number {
+    return PROBLEMS[this.code].status
+  }
+
+  /** The body that the caller of the request `requestId` gets. */
+  toProblem(requestId: string): Problem {
+    const { status, title, detail, ...definition }: ProblemDefinition = PROBLEMS[this.code]
+    const retryAfterSeconds = this.retryAfterSeconds ?? definition.retryAfterSeconds
+    return {
+      type: `/problems/${this.code}`,
+      title,
+      status,
+      detail,
+      code: this.code,
+      requestId,
+      ...(this.upstream && { upstream: this.upstream }),
+      ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
+    }
+  }
+}

@@ -1,0 +1,47 @@
+import type { Server } from 'node:http'
+import type { FastifyHttpOptions } from 'fastify'
+import { LogController } from 'fastify'
+import { answerFrameworkError, answerParserError } from '../plugins/problems.ts'
+import { errorForLog } from './error-for-log.ts'
+import { requestIdFrom } from './request-id.ts'
+
+/** Anything that takes log lines, such as a stream. */
+export interface LogDestination {
+  write(line: string): void
+}
+
+/** A request must have arrived whole within this. No route takes a body, so that it is a few packets. */
+const REQUEST_TIMEOUT_MS = 10_000
+
+/** Largest request body that is read before it is ignored: no route takes one. */
+const BODY_LIMIT_BYTES = 1024
+
+/** Up to here an over-long job id is a bad job id (400); beyond, the URL itself is too long (414). */
+const MAX_PARAM_LENGTH = 1024
+
+/** How Fastify and the HTTP server below it are set up. */
+export function serverOptions(logLevel: string, stream: LogDestination | undefined) {
+  return {
+    logger: { level: logLevel, serializers: { err: errorForLog }, ...(stream && { stream }) },
+    // The access log writes one line for each request instead of two.
+    logController: new LogController({
+      disableRequestLogging: true,
+      requestIdLogLabel: 'requestId',
+    }),
+    genReqId: ({ headers }) => requestIdFrom(headers['x-request-id']),
+    frameworkErrors: answerFrameworkError,
+    clientErrorHandler: answerParserError,
+    routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    bodyLimit: BODY_LIMIT_BYTES,
+    // While draining, what still comes in is served; Fastify's own 503 would be no problem in our form.
+    return503OnClosing: false,
+    http: {
+      headersTimeout: REQUEST_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      connectionsCheckingInterval: 2_000,
+      // A missing Host header gets its problem from request-framing instead of a bare line from Node.
+      requireHostHeader: false,
+    },
+  } satisfies FastifyHttpOptions<Server>
+}

@@ -1,0 +1,53 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import closeWithGrace from 'close-with-grace'
+import { buildApp } from './app.ts'
+import type { Config } from './config.ts'
+import { ConfigError, loadConfig } from './config.ts'
+
+/** `EX_CONFIG` of sysexits.h. */
+const EXIT_CONFIG = 78
+
+/** Process entry: environment → config → app → listen → signals. */
+async function main(): Promise<void> {
+  let config: Config
+  try {
+    config = loadConfig(process.env)
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    process.stderr.write(
+      `${error.message}\n${error.mistakes.map((mistake) => `- ${mistake}\n`).join('')}`,
+    )
+    process.exitCode = EXIT_CONFIG
+    return
+  }
+
+  const app = await buildApp(config)
+  const { graceMs, delayMs } = config.shutdown
+  closeWithGrace(
+    {
+      delay: delayMs + graceMs,
+      logger: false,
+      // Requests still in flight were given their time.
+      onTimeout: () => {
+        app.log.warn('requests cut off at the end of the grace period')
+        process.exit(0)
+      },
+    },
+    async ({ signal, err }) => {
+      if (err) app.log.fatal({ err }, 'uncaught error')
+      else app.log.info({ signal }, 'shutting down')
+      app.lifeCycle.draining = true
+      await sleep(delayMs)
+      await app.close()
+    },
+  )
+
+  if (config.auth.mode === 'none') {
+    app.log.warn(
+      'AUTH_MODE=none: everybody who reaches this port can read every job that the CDF identity can',
+    )
+  }
+  await app.listen({ ...config.listen })
+}
+
+await main()

@@ -1,0 +1,33 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { buildApp } from './app.ts'
+import { loadConfig } from './config.ts'
+
+const file = new URL('../openapi.yaml', import.meta.url)
+
+/** The contract as the routes of this source tree make it. Nothing is asked of anybody. */
+export async function generateOpenApi(): Promise<string> {
+  const config = loadConfig({
+    CDF_PROJECT: 'none',
+    CDF_URL: 'http://localhost',
+    IDP_CLIENT_ID: 'none',
+    IDP_CLIENT_SECRET: 'none',
+    IDP_TOKEN_URL: 'http://localhost',
+    AUTH_MODE: 'none',
+    LOG_LEVEL: 'silent',
+  })
+  const app = await buildApp(config)
+  await app.ready()
+  const yaml = app.swagger({ yaml: true })
+  await app.close()
+  return yaml
+}
+
+if (import.meta.main) {
+  const yaml = await generateOpenApi()
+  if (!process.argv.includes('--check')) {
+    await writeFile(file, yaml)
+  } else if (yaml !== (await readFile(file, 'utf8'))) {
+    process.stderr.write('openapi.yaml is stale: run `npm run openapi` and commit it.\n')
+    process.exitCode = 1
+  }
+}

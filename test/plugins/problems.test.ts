@@ -1,0 +1,221 @@
+import { METHODS } from 'node:http'
+import { connect } from 'node:net'
+import type { Test } from 'tap'
+import t from 'tap'
+import type { Answer } from '../helper.ts'
+import { JOB_ID, parseRaw, request, sendRaw, startService } from '../helper.ts'
+
+function assertProblem(
+  t: Test,
+  answer: Pick<Answer, 'status' | 'headers' | 'body'>,
+  status: number,
+  code: string,
+) {
+  const { headers, body } = answer
+  t.equal(answer.status, status)
+  t.equal(headers.get('content-type')?.trim(), 'application/problem+json')
+  t.equal(headers.get('cache-control')?.trim(), 'no-store')
+  t.equal(headers.get('x-content-type-options')?.trim(), 'nosniff')
+  t.equal(headers.get('referrer-policy')?.trim(), 'no-referrer')
+  t.equal(
+    headers.get('content-security-policy')?.trim(),
+    "default-src 'none'; frame-ancestors 'none'",
+  )
+  t.match(headers.get('x-request-id'), /^[A-Za-z0-9._-]{1,64}$/)
+  t.match(body, {
+    type: `/problems/${code}`,
+    status,
+    code,
+    requestId: headers.get('x-request-id')?.trim(),
+  })
+}
+
+const unknownPaths = [
+  '/nope',
+  '/jobs',
+  '/jobs/',
+  `/jobs/${JOB_ID}`,
+  `/jobs/${JOB_ID}/quality/`,
+  `/JOBS/${JOB_ID}/quality`,
+  `//jobs/${JOB_ID}/quality`,
+  '/problems/nope',
+  '/docs/static/nope',
+  '/health',
+  '/jobs/quality',
+]
+for (const path of unknownPaths) {
+  t.test(`answers ${path} with not-found`, async (t) => {
+    const { get } = await startService(t)
+    assertProblem(t, await get(path), 404, 'not-found')
+  })
+}
+
+t.test('answers every other method on a known path with method-not-allowed', async (t) => {
+  const { url, port } = await startService(t)
+  const paths = [
+    `/jobs/${JOB_ID}/quality`,
+    '/jobs/nonsense/quality',
+    '/health/live',
+    '/health/ready',
+    '/openapi.yaml',
+    '/problems/not-found',
+    '/',
+    '/docs',
+  ]
+  for (const path of paths) {
+    for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PROPFIND']) {
+      const answer = await request(`${url}${path}`, { method })
+      assertProblem(t, answer, 405, 'method-not-allowed')
+      t.equal(answer.headers.get('allow'), 'GET, HEAD')
+    }
+  }
+  for (const method of METHODS.filter((name) => !['GET', 'HEAD', 'CONNECT'].includes(name))) {
+    const answer = parseRaw(
+      await sendRaw(
+        port,
+        `${method} /jobs/${JOB_ID}/quality HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`,
+      ),
+    )
+    t.equal(answer.status, 405, method)
+  }
+})
+
+t.test('does not mind a body, but reads little of it', async (t) => {
+  const { url } = await startService(t)
+  const post = (path: string, body: string, type = 'application/json') =>
+    request(`${url}${path}`, { method: 'POST', body, headers: { 'content-type': type } })
+  assertProblem(t, await post('/nope', '{"a":'), 404, 'not-found')
+  assertProblem(t, await post('/nope', 'x', 'text/weird'), 404, 'not-found')
+  assertProblem(t, await post('/health/live', '{"a":'), 405, 'method-not-allowed')
+  assertProblem(t, await post('/nope', 'x'.repeat(1025)), 400, 'invalid-request')
+})
+
+t.test('answers what cannot be decoded with invalid-request', async (t) => {
+  const { get } = await startService(t)
+  for (const id of ['%', '%zz', '%c3%28', 'a%']) {
+    assertProblem(
+      t,
+      await get(`/jobs/${id}/quality`, { 'x-request-id': 'r-1' }),
+      400,
+      'invalid-request',
+    )
+  }
+})
+
+t.test(
+  'answers an over-long part of the URL with uri-too-long, without repeating it',
+  async (t) => {
+    const { get } = await startService(t)
+    const answer = await get(`/jobs/${'a'.repeat(9_000)}/quality`)
+    assertProblem(t, answer, 414, 'uri-too-long')
+    t.notMatch(answer.text, 'aaaa')
+  },
+)
+
+const rawRequests: [name: string, bytes: string, status: number, code: string][] = [
+  ['no HTTP', 'hello\r\n\r\n', 400, 'invalid-request'],
+  ['an unknown method', 'FETCH / HTTP/1.1\r\nhost: x\r\n\r\n', 400, 'invalid-request'],
+  [
+    'a header without a colon',
+    'GET / HTTP/1.1\r\nhost: x\r\nnonsense\r\n\r\n',
+    400,
+    'invalid-request',
+  ],
+  [
+    'a control character in a header',
+    'GET / HTTP/1.1\r\nhost: x\r\na: \x01\r\n\r\n',
+    400,
+    'invalid-request',
+  ],
+  [
+    'both a length and chunks',
+    'POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n',
+    400,
+    'invalid-request',
+  ],
+  [
+    'two lengths',
+    'POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n0',
+    400,
+    'invalid-request',
+  ],
+  [
+    'headers over 16 KiB',
+    `GET / HTTP/1.1\r\nhost: x\r\na: ${'a'.repeat(17_000)}\r\n\r\n`,
+    431,
+    'headers-too-large',
+  ],
+  [
+    'a URL over 16 KiB',
+    `GET /${'a'.repeat(17_000)} HTTP/1.1\r\nhost: x\r\n\r\n`,
+    431,
+    'headers-too-large',
+  ],
+  [
+    'two hosts',
+    'GET /health/live HTTP/1.1\r\nhost: x\r\nHost: y\r\nconnection: close\r\n\r\n',
+    400,
+    'invalid-request',
+  ],
+  ['no host', 'GET /health/live HTTP/1.1\r\nconnection: close\r\n\r\n', 400, 'invalid-request'],
+  [
+    'two authorizations',
+    'GET /health/live HTTP/1.1\r\nhost: x\r\nauthorization: a\r\nAuthorization: b\r\nconnection: close\r\n\r\n',
+    400,
+    'invalid-request',
+  ],
+  ['a tunnel', 'CONNECT example.com:443 HTTP/1.1\r\nhost: x\r\n\r\n', 400, 'invalid-request'],
+]
+for (const [name, bytes, status, code] of rawRequests) {
+  t.test(`answers ${name} with ${code}`, async (t) => {
+    const { port, logs } = await startService(t)
+    const answer = parseRaw(await sendRaw(port, bytes))
+    assertProblem(t, answer, status, code)
+    t.match(
+      logs.find((line) => line.msg === 'request'),
+      { status, code, requestId: answer.headers.get('x-request-id')?.trim() },
+    )
+  })
+}
+
+const goodRaw: [name: string, bytes: string, status: number][] = [
+  ['HTTP/1.0 without host', 'GET /health/live HTTP/1.0\r\n\r\n', 200],
+  [
+    'an absolute URL',
+    'GET http://x/health/live HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n',
+    200,
+  ],
+  [
+    'an expectation that nobody knows',
+    'GET /health/live HTTP/1.1\r\nhost: x\r\nexpect: the-best\r\nconnection: close\r\n\r\n',
+    200,
+  ],
+  [
+    'an upgrade that nobody offers',
+    'GET /health/live HTTP/1.1\r\nhost: x\r\nupgrade: h2c\r\nconnection: upgrade, close\r\n\r\n',
+    200,
+  ],
+]
+for (const [name, bytes, status] of goodRaw) {
+  t.test(`takes ${name}`, async (t) => {
+    const { port } = await startService(t)
+    t.equal(parseRaw(await sendRaw(port, bytes)).status, status)
+  })
+}
+
+t.test('answers a good request and then a bad one on the same connection', async (t) => {
+  const { port } = await startService(t)
+  const socket = connect(port, '127.0.0.1')
+  t.teardown(() => socket.destroy())
+  socket.setEncoding('utf8')
+  let received = ''
+  const closed = new Promise((resolve) => socket.on('close', resolve))
+  socket.on('data', (chunk: string) => {
+    received += chunk
+    if (received.includes('{"status":"ok"}') && !received.includes('invalid-request'))
+      socket.write('nonsense\r\n\r\n')
+  })
+  socket.write('GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n')
+  await closed
+  t.match(received, /^HTTP\/1\.1 200 OK.*HTTP\/1\.1 400 Bad Request.*"code":"invalid-request"/s)
+})

@@ -1,0 +1,68 @@
+import { readFile } from 'node:fs/promises'
+import t from 'tap'
+import { PROBLEM_CODES, PROBLEMS } from '../../src/problem.ts'
+import { startService } from '../helper.ts'
+
+t.test('serves the contract byte for byte', async (t) => {
+  const { get, app } = await startService(t)
+  const yaml = await get('/openapi.yaml')
+  t.equal(yaml.status, 200)
+  t.equal(yaml.text, await readFile(new URL('../../openapi.yaml', import.meta.url), 'utf8'))
+  t.equal(yaml.headers.get('content-type'), 'application/yaml')
+  const json = await get('/openapi.json')
+  t.strictSame(json.body, JSON.parse(JSON.stringify(app.swagger())))
+  t.match(json.headers.get('content-type'), /^application\/json/)
+})
+
+t.test('leads from the root to Swagger UI', async (t) => {
+  const { get } = await startService(t)
+  const { status, headers } = await get('/')
+  t.equal(status, 302)
+  t.equal(headers.get('location'), '/docs')
+})
+
+t.test('serves Swagger UI behind a strict policy of its own, over plain http', async (t) => {
+  const { get } = await startService(t)
+  const paths = [
+    '/docs',
+    '/docs/',
+    '/docs/static/swagger-ui-bundle.js',
+    '/docs/static/swagger-ui.css',
+    '/docs/static/swagger-initializer.js',
+    '/docs/json',
+  ]
+  for (const path of paths) {
+    const { status, headers } = await get(path)
+    t.equal(status, 200, path)
+    const policy = headers.get('content-security-policy') ?? ''
+    t.match(policy, "default-src 'none'")
+    t.match(policy, "script-src 'self';")
+    t.notMatch(
+      policy,
+      /upgrade-insecure-requests|unsafe-eval|script-src[^;]*unsafe-inline|https?:|\*/,
+    )
+  }
+})
+
+t.test('has no Swagger UI where that is switched off, but the contract', async (t) => {
+  const { get } = await startService(t, { environment: { DOCS_ENABLED: 'false' } })
+  t.equal((await get('/docs')).status, 404)
+  t.equal((await get('/openapi.yaml')).status, 200)
+  t.equal((await get('/')).headers.get('location'), '/openapi.yaml')
+})
+
+t.test('has a page for each type of problem', async (t) => {
+  const { get } = await startService(t)
+  for (const code of PROBLEM_CODES) {
+    const { status, headers, text } = await get(`/problems/${code}`)
+    t.equal(status, 200, code)
+    t.equal(headers.get('content-type'), 'text/html; charset=utf-8')
+    t.match(headers.get('content-security-policy'), "default-src 'none'")
+    t.match(text, PROBLEMS[code].title)
+    t.match(text, PROBLEMS[code].help)
+  }
+})
+
+t.test('has nothing in the table that HTML would take for markup', async (t) => {
+  t.notMatch(JSON.stringify(PROBLEMS), /[<>&]/)
+})

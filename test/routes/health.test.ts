@@ -1,0 +1,59 @@
+import t from 'tap'
+import { startService, until } from '../helper.ts'
+
+t.test('is alive whatever happens', async (t) => {
+  const { get, simulator } = await startService(t)
+  simulator.identityProvider.faults.standing = 'hang'
+  const { status, body, headers } = await get('/health/live')
+  t.equal(status, 200)
+  t.strictSame(body, { status: 'ok' })
+  t.equal(headers.get('cache-control'), 'no-store')
+})
+
+t.test(
+  'is ready from the first token on, whatever happens after, and calls nobody for a probe',
+  async (t) => {
+    const { get, simulator, app } = await startService(t, { environment: { IDP_TIMEOUT_MS: '50' } })
+    const { faults } = simulator.identityProvider
+    faults.standing = { status: 500 }
+    // The first exchange may already have gone through before the fault stood.
+    if (!app.lifeCycle.ready) {
+      const { status, body, headers } = await get('/health/ready')
+      t.equal(status, 503)
+      t.match(body, { code: 'identity-provider-unavailable' })
+      t.equal(headers.get('retry-after'), '2')
+    }
+    faults.clear()
+    await until(() => app.lifeCycle.ready)
+    faults.standing = 'reset'
+    simulator.cdf.faults.standing = 'reset'
+    const { exchanges } = simulator.identityProvider
+    t.strictSame((await get('/health/ready')).body, { status: 'ok' })
+    t.equal(simulator.identityProvider.exchanges, exchanges)
+    t.equal(simulator.cdf.requests.length, 0)
+  },
+)
+
+t.test('is not ready before it has a token', async (t) => {
+  const environment = { IDP_CLIENT_SECRET: 'wrong' }
+  const { get, app, simulator } = await startService(t, { environment })
+  await until(() => simulator.identityProvider.exchanges > 0)
+  t.equal(app.lifeCycle.ready, false)
+  t.match(await get('/health/ready'), {
+    status: 503,
+    body: { code: 'identity-provider-unavailable' },
+  })
+  t.equal((await get('/health/live')).status, 200)
+})
+
+t.test('is not ready while draining, and closes each connection', async (t) => {
+  const { get, app } = await startService(t)
+  await until(() => app.lifeCycle.ready)
+  app.lifeCycle.draining = true
+  const ready = await get('/health/ready')
+  t.match(ready, { status: 503, body: { code: 'overloaded' } })
+  t.equal(ready.headers.get('connection'), 'close')
+  const live = await get('/health/live')
+  t.equal(live.status, 200)
+  t.equal(live.headers.get('connection'), 'close')
+})

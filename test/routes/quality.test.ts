@@ -1,0 +1,477 @@
+import type { AddressInfo } from 'node:net'
+import { createServer } from 'node:net'
+import t from 'tap'
+import { lasting, SCORES } from '../../simulator/simulated-job.ts'
+import type { Answer } from '../helper.ts'
+import { fixtureFault, JOB_ID, jobIdOf, request, startService, until } from '../helper.ts'
+
+const UUID_V4 = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
+
+/** A port of the loopback interface that nobody listens on. */
+async function closedPort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+t.test('follows a job from Queued to Completed, by the whole way', async (t) => {
+  let nowMs = Date.parse('2026-01-07T10:00:00.000Z')
+  const { simulator, quality, clock } = await startService(t, {
+    clock: 'fake',
+    simulator: { now: () => nowMs },
+  })
+  simulator.cdf.addJob({
+    jobId: JOB_ID,
+    advancedJoinExternalId: 'pump-to-area-direct',
+    steps: [
+      { afterMs: 0, status: 'Queued' },
+      { afterMs: 4_210, status: 'Running' },
+      { afterMs: 96_155, status: 'Completed', with: SCORES },
+    ],
+  })
+  const pass = (ms: number) => {
+    nowMs += ms
+    clock.advance(ms)
+  }
+
+  const queued = await quality()
+  t.equal(queued.status, 200)
+  t.match(queued.body, { status: 'Queued', done: false, scores: null, startedAt: null })
+  t.equal(queued.headers.get('retry-after'), '2')
+
+  pass(5_000)
+  const running = await quality()
+  t.match(running.body, { status: 'Running', startedAt: '2026-01-07T10:00:04.210Z' })
+  t.equal(running.headers.get('cache-status'), 'cdf-job-quality; fwd=stale')
+
+  pass(95_000)
+  const completed = await quality()
+  t.strictSame(completed.body, {
+    jobId: JOB_ID,
+    status: 'Completed',
+    done: true,
+    advancedJoinExternalId: 'pump-to-area-direct',
+    matcher: {
+      type: 'raw',
+      dbName: 'contextualization',
+      tableName: 'pump_area_matches',
+      fromColumnKey: 'pumpExternalId',
+      toColumnKey: 'areaExternalId',
+    },
+    scores: { qualityPercent: 87.5, confidencePercent: 62.31, contextualizationPercent: 71.04 },
+    errorMessage: null,
+    createdAt: '2026-01-07T10:00:00.000Z',
+    startedAt: '2026-01-07T10:00:04.210Z',
+    statusChangedAt: '2026-01-07T10:01:36.155Z',
+  })
+  t.equal(completed.headers.get('retry-after'), null)
+
+  pass(3_600_000)
+  const hit = await quality()
+  t.equal(hit.text, completed.text)
+  t.equal(hit.headers.get('cache-status'), 'cdf-job-quality; hit')
+  t.equal(hit.headers.get('age'), '3600')
+  t.equal(simulator.cdf.requests.length, 3)
+})
+
+t.test('carries the promised headers', async (t) => {
+  const { simulator, quality } = await startService(t)
+  simulator.cdf.addJob(lasting(JOB_ID, 'Completed', SCORES))
+  const miss = await quality()
+  const hit = await quality()
+  t.equal(miss.headers.get('cache-status'), 'cdf-job-quality; fwd=miss')
+  t.equal(miss.headers.get('age'), null)
+  t.equal(hit.headers.get('cache-status'), 'cdf-job-quality; hit')
+  t.equal(hit.headers.get('age'), '0')
+  for (const { headers } of [miss, hit]) {
+    t.equal(headers.get('content-type'), 'application/json; charset=utf-8')
+    t.match(headers.get('etag'), /^"[A-Za-z0-9_-]{22}"$/)
+    t.equal(headers.get('etag'), miss.headers.get('etag'))
+    t.equal(headers.get('cache-control'), 'private, no-cache')
+    t.equal(headers.get('vary'), 'Authorization')
+    t.equal(headers.get('x-content-type-options'), 'nosniff')
+    t.equal(headers.get('referrer-policy'), 'no-referrer')
+    t.equal(headers.get('content-security-policy'), "default-src 'none'; frame-ancestors 'none'")
+    t.match(headers.get('x-request-id'), UUID_V4)
+  }
+})
+
+t.test('answers 304 to whoever has the answer already, also from the cache', async (t) => {
+  const { simulator, quality } = await startService(t)
+  simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
+  const etag = (await quality()).headers.get('etag') ?? ''
+  for (const header of [etag, `W/${etag}`, `"other", ${etag}`, '*']) {
+    const { status, headers, text } = await quality(JOB_ID, { 'if-none-match': header })
+    t.equal(status, 304, header)
+    t.equal(text, '')
+    t.equal(headers.get('etag'), etag)
+    t.equal(headers.get('cache-control'), 'private, no-cache')
+    t.equal(headers.get('vary'), 'Authorization')
+    t.equal(headers.get('retry-after'), '2')
+    t.equal(headers.get('cache-status'), 'cdf-job-quality; hit')
+    t.equal(headers.get('content-type'), null)
+  }
+  t.equal((await quality(JOB_ID, { 'if-none-match': '"other"' })).status, 200)
+  t.equal(simulator.cdf.requests.length, 1)
+})
+
+t.test('answers HEAD as GET, without the body', async (t) => {
+  const { url, simulator } = await startService(t)
+  simulator.cdf.addJob(lasting(JOB_ID, 'Failed', { errorMessage: 'no' }))
+  const head = await request(`${url}/jobs/${JOB_ID}/quality`, { method: 'HEAD' })
+  const get = await request(`${url}/jobs/${JOB_ID}/quality`)
+  t.equal(head.status, 200)
+  t.equal(head.text, '')
+  for (const name of ['content-length', 'content-type', 'etag', 'cache-control', 'vary']) {
+    t.equal(head.headers.get(name), get.headers.get(name), name)
+  }
+  const problem = await request(`${url}/jobs/nonsense/quality`, { method: 'HEAD' })
+  t.equal(problem.status, 400)
+  t.equal(problem.text, '')
+})
+
+t.test('makes one upstream call for 200 concurrent callers of a running job', async (t) => {
+  const { simulator, quality } = await startService(t)
+  simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
+  simulator.cdf.faults.next({ delayMs: 100 })
+  const answers = await Promise.all(Array.from({ length: 200 }, () => quality()))
+  t.equal(simulator.cdf.requests.length, 1)
+  t.equal(answers.filter(({ status }) => status === 200).length, 200)
+  t.equal(new Set(answers.map(({ text }) => text)).size, 1)
+  const outcomes = Map.groupBy(answers, ({ headers }) => headers.get('cache-status'))
+  t.equal(outcomes.get('cdf-job-quality; fwd=miss')?.length, 1)
+  t.ok(outcomes.get('cdf-job-quality; fwd=miss; collapsed')?.length)
+})
+
+t.test('knows a job by both spellings of its UUID, and an integer by its digits', async (t) => {
+  const { simulator, quality } = await startService(t)
+  simulator.cdf.addJob(lasting(JOB_ID, 'Completed', SCORES))
+  simulator.cdf.addJob(lasting('9223372036854775807', 'Completed', SCORES))
+  t.equal((await quality(JOB_ID.toUpperCase())).body.jobId, JOB_ID)
+  t.equal((await quality(JOB_ID)).headers.get('cache-status'), 'cdf-job-quality; hit')
+  t.equal((await quality('9223372036854775807')).body.jobId, '9223372036854775807')
+  t.strictSame(
+    simulator.cdf.requests.map(({ jobId }) => jobId),
+    [JOB_ID, '9223372036854775807'],
+  )
+})
+
+t.test('ends the call to CDF when its only caller hangs up, and no other', async (t) => {
+  const { url, app, simulator, quality } = await startService(t)
+  let requests = 0
+  app.server.on('request', () => {
+    requests += 1
+  })
+  simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
+  simulator.cdf.addJob(lasting(jobIdOf(1), 'Running'))
+  simulator.cdf.faults.next('hang')
+  const alone = new AbortController()
+  const left = fetch(`${url}/jobs/${JOB_ID}/quality`, { signal: alone.signal })
+  await until(() => simulator.cdf.requests.length === 1)
+  alone.abort()
+  await t.rejects(left, { name: 'AbortError' })
+  await until(() => simulator.cdf.requests[0]?.aborted === true)
+
+  simulator.cdf.faults.next({ delayMs: 100 })
+  const first = new AbortController()
+  const leaving = fetch(`${url}/jobs/${jobIdOf(1)}/quality`, { signal: first.signal })
+  await until(() => simulator.cdf.requests.length === 2)
+  const staying = quality(jobIdOf(1))
+  await until(() => requests === 3)
+  first.abort()
+  await t.rejects(leaving, { name: 'AbortError' })
+  t.equal((await staying).status, 200)
+  t.equal(simulator.cdf.requests.length, 2)
+  t.equal((await quality()).status, 200, 'the job whose call was ended can be read')
+})
+
+t.test('sends CDF what it should and nothing else of the caller', async (t) => {
+  const { simulator, quality } = await startService(t)
+  simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
+  const { headers } = await quality(`${JOB_ID}`, {
+    'x-request-id': 'my-request.1',
+    traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+    authorization: 'Bearer of-the-caller',
+    cookie: 'a=b',
+    'x-forwarded-for': '1.2.3.4',
+    'accept-language': 'no',
+    tracestate: 'a=b',
+  })
+  t.equal(headers.get('x-request-id'), 'my-request.1')
+  const received = new Map(simulator.cdf.requests[0]?.headers)
+  t.strictSame([...received.keys()].sort(), [
+    'accept',
+    'authorization',
+    'cdf-version',
+    'connection',
+    'host',
+    'traceparent',
+    'user-agent',
+    'x-cdp-app',
+    'x-cdp-sdk',
+    'x-request-id',
+  ])
+  t.equal(received.get('x-request-id'), 'my-request.1')
+  t.match(
+    received.get('traceparent'),
+    /^00-0af7651916cd43dd8448eb211c80319c-(?!b7ad6b7169203331)[0-9a-f]{16}-01$/,
+  )
+  t.notMatch(received.get('authorization'), /of-the-caller/)
+})
+
+for (const id of ['', 'a b', 'ü', 'x'.repeat(65), 'a,b']) {
+  t.test(`replaces the request id "${id.slice(0, 10)}"`, async (t) => {
+    const { get } = await startService(t)
+    t.match(
+      (await get('/health/live', { 'x-request-id': encodeURI(id) })).headers.get('x-request-id'),
+      UUID_V4,
+    )
+  })
+}
+
+t.test('gets one new token after a hundred parallel 401s', async (t) => {
+  const { simulator, quality } = await startService(t, {
+    environment: { UPSTREAM_MAX_CONCURRENCY: '100' },
+  })
+  const ids = Array.from({ length: 101 }, (_, number) => jobIdOf(number))
+  for (const id of ids) simulator.cdf.addJob(lasting(id, 'Running'))
+  await quality(ids[100])
+  t.equal(simulator.identityProvider.exchanges, 1)
+  simulator.cdf.revokeTokens()
+  const answers = await Promise.all(ids.slice(0, 100).map((id) => quality(id)))
+  t.strictSame([...new Set(answers.map(({ status }) => status))], [200])
+  t.equal(simulator.identityProvider.exchanges, 2)
+})
+
+t.test('goes on with tokens that live for seconds only', async (t) => {
+  const { simulator, quality, clock } = await startService(t, {
+    clock: 'fake',
+    simulator: { lifetimeSeconds: 2 },
+  })
+  simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
+  for (let second = 0; second < 6; second += 1) {
+    t.equal((await quality()).status, 200)
+    clock.advance(1_001)
+  }
+  t.ok(simulator.identityProvider.exchanges >= 3)
+})
+
+t.test('serves a recent answer while CDF fails, and says so', async (t) => {
+  const { simulator, quality, clock } = await startService(t, { clock: 'fake' })
+  simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
+  const fresh = await quality()
+  simulator.cdf.faults.standing = { status: 503 }
+  clock.advance(29_000)
+  const stale = await quality()
+  t.equal(stale.status, 200)
+  t.equal(stale.text, fresh.text)
+  t.equal(stale.headers.get('cache-status'), 'cdf-job-quality; fwd=stale; detail=stale-if-error')
+  t.equal(stale.headers.get('age'), '29')
+  clock.advance(1_000)
+  t.match(await quality(), { status: 502, body: { code: 'upstream-error' } })
+})
+
+/** Everything that may go wrong behind the route: what the caller gets, and whether the next caller costs another call. */
+const problems: {
+  name: string
+  fault: Parameters<
+    Awaited<ReturnType<typeof startService>>['simulator']['cdf']['faults']['next']
+  >[0]
+  status: number
+  code: string
+  retryAfter?: string
+  upstream?: { status: number | null; requestId: string | null }
+  kept?: boolean
+}[] = [
+  {
+    name: 'an unknown job',
+    fault: fixtureFault('error-404.json'),
+    status: 404,
+    code: 'job-not-found',
+    kept: true,
+  },
+  {
+    name: 'a hidden job',
+    fault: fixtureFault('error-403.json'),
+    status: 404,
+    code: 'job-not-found',
+    kept: true,
+  },
+  {
+    name: 'a missing job',
+    fault: fixtureFault('error-400-missing.json'),
+    status: 404,
+    code: 'job-not-found',
+    kept: true,
+  },
+  {
+    name: 'a rejection',
+    fault: fixtureFault('error-400-cdf-version.json'),
+    status: 502,
+    code: 'upstream-rejected',
+  },
+  {
+    name: 'endless 401s',
+    fault: fixtureFault('error-401.json'),
+    status: 502,
+    code: 'upstream-auth-failed',
+  },
+  {
+    name: 'a lack of access',
+    fault: fixtureFault('error-403-forbidden-field.json'),
+    status: 502,
+    code: 'upstream-forbidden',
+  },
+  {
+    name: 'a bad gateway',
+    fault: fixtureFault('error-502-gateway.html'),
+    status: 502,
+    code: 'upstream-error',
+    retryAfter: '2',
+  },
+  {
+    name: 'throttling',
+    fault: fixtureFault('error-429-rate.json'),
+    status: 503,
+    code: 'upstream-throttled',
+    retryAfter: '7',
+  },
+  {
+    name: 'bad JSON',
+    fault: { status: 200, body: '{"jobId":"leak-me' },
+    status: 502,
+    code: 'upstream-invalid-response',
+  },
+  {
+    name: 'a lost connection',
+    fault: 'reset',
+    status: 502,
+    code: 'upstream-error',
+    retryAfter: '2',
+  },
+  { name: 'silence', fault: 'hang', status: 504, code: 'upstream-timeout', retryAfter: '2' },
+]
+for (const { name, fault, status, code, retryAfter, kept } of problems) {
+  t.test(`answers ${name} with ${code}`, async (t) => {
+    const { simulator, quality, logs } = await startService(t, {
+      environment: { UPSTREAM_ATTEMPT_TIMEOUT_MS: '200' },
+    })
+    simulator.cdf.faults.standing = fault
+    const answer = await quality(JOB_ID, { 'x-request-id': 'r-1' })
+    assertProblem(t, answer, status, code)
+    t.equal(answer.body.requestId, 'r-1')
+    t.equal(answer.headers.get('retry-after'), retryAfter ?? null)
+    t.equal(answer.headers.get('www-authenticate'), null)
+    t.match(answer.headers.get('cache-status'), 'cdf-job-quality; fwd=miss')
+    if (typeof fault === 'object' && 'status' in fault && fault.headers?.['x-request-id']) {
+      t.strictSame(answer.body.upstream, {
+        status: fault.status,
+        requestId: fault.headers['x-request-id'],
+      })
+    }
+    t.notMatch(answer.text, /leak-me|Server Error|cdf-version alpha|Missing capability/)
+    t.notMatch(
+      JSON.stringify(logs),
+      /leak-me|Server Error|cdf-version alpha|Missing capability|eyJ/,
+    )
+    t.match(
+      logs.find((line) => line.msg === 'request'),
+      { requestId: 'r-1', status, code, jobId: JOB_ID },
+    )
+
+    const before = simulator.cdf.requests.length
+    const again = await quality()
+    t.equal(again.body.code, code)
+    t.equal(simulator.cdf.requests.length > before, !kept, 'asked again')
+    if (kept) t.equal(again.headers.get('cache-status'), 'cdf-job-quality; hit')
+    else t.equal(again.headers.get('cache-status'), 'cdf-job-quality; fwd=miss')
+  })
+}
+
+t.test('answers an unreachable CDF with upstream-error', async (t) => {
+  const environment = { CDF_URL: `http://127.0.0.1:${await closedPort()}` }
+  const { quality } = await startService(t, { environment })
+  assertProblem(t, await quality(), 502, 'upstream-error')
+})
+
+t.test(
+  'answers an unreachable identity provider with identity-provider-unavailable, and heals',
+  async (t) => {
+    const { simulator, quality } = await startService(t)
+    simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
+    simulator.identityProvider.faults.standing = 'reset'
+    simulator.cdf.revokeTokens()
+    simulator.cdf.faults.next({ status: 401 })
+    assertProblem(t, await quality(), 503, 'identity-provider-unavailable')
+    simulator.identityProvider.faults.clear()
+    t.equal((await quality()).status, 200)
+  },
+)
+
+t.test(
+  'answers a wrong secret with identity-provider-rejected, and asks no more than once in 30 s',
+  async (t) => {
+    const environment = { IDP_CLIENT_SECRET: 'wrong-secret' }
+    const { simulator, quality, logs, get, clock } = await startService(t, {
+      environment,
+      clock: 'fake',
+    })
+    for (let call = 0; call < 5; call += 1)
+      assertProblem(t, await quality(jobIdOf(call)), 502, 'identity-provider-rejected')
+    t.equal(simulator.identityProvider.exchanges, 1)
+    t.equal((await get('/health/ready')).status, 503)
+    clock.advance(30_000)
+    await quality()
+    t.equal(simulator.identityProvider.exchanges, 2)
+    t.notMatch(JSON.stringify(logs), /wrong-secret/)
+    t.equal(simulator.cdf.requests.length, 0)
+  },
+)
+
+const badIds = [
+  'nonsense',
+  '0012',
+  '-1',
+  '1.5',
+  '0x10',
+  '%2012',
+  '1e3',
+  '9223372036854775808',
+  `${JOB_ID}0`,
+  '%00',
+  '..%2f..',
+  'a'.repeat(1000),
+  '%F0%9F%98%80',
+  '__proto__',
+  JOB_ID.replaceAll('-', ''),
+]
+t.test('answers bad ids with invalid-job-id, asks CDF nothing and echoes nothing', async (t) => {
+  const { simulator, quality } = await startService(t)
+  for (const id of badIds) {
+    const answer = await quality(id)
+    assertProblem(t, answer, 400, 'invalid-job-id')
+    t.notMatch(answer.text, decodeURIComponent(id).slice(0, 200), 'no echo')
+  }
+  t.equal(simulator.cdf.requests.length, 0)
+})
+
+function assertProblem(
+  t: {
+    equal: (a: unknown, b: unknown) => unknown
+    strictSame: (a: unknown, b: unknown) => unknown
+  },
+  answer: Answer,
+  status: number,
+  code: string,
+) {
+  t.equal(answer.status, status)
+  t.equal(answer.headers.get('content-type'), 'application/problem+json')
+  t.equal(answer.headers.get('cache-control'), 'no-store')
+  const { body } = answer
+  t.strictSame(
+    [body.status, body.code, body.type, body.requestId],
+    [status, code, `/problems/${code}`, answer.headers.get('x-request-id')],
+  )
+}

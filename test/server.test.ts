@@ -1,0 +1,147 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import type { Test } from 'tap'
+import t from 'tap'
+import { lasting } from '../simulator/simulated-job.ts'
+import { startSimulator } from '../simulator/start-simulator.ts'
+import { JOB_ID, request, until } from './helper.ts'
+
+const root = resolve(import.meta.dirname, '..')
+
+/** A process of its own, with this environment and no other. */
+function start(t: Test, script: string, environment: Record<string, string>) {
+  const child = spawn(process.execPath, [script], { cwd: root, env: environment })
+  t.teardown(() => child.kill('SIGKILL'))
+  const output = { stdout: '', stderr: '' }
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    output.stdout += text
+  })
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    output.stderr += text
+  })
+  const ended = once(child, 'close').then(([code]) => code as number | null)
+  return {
+    child,
+    output,
+    ended,
+    url: () => output.stdout.match(/listening at (http:\/\/[\d.:]+)/)?.[1] ?? '',
+  }
+}
+
+t.test('ends with 78 and every mistake when the configuration is wrong', async (t) => {
+  const { output, ended } = start(t, 'src/server.ts', {
+    PORT: 'x',
+    IDP_CLIENT_SECRET: 'very-secret',
+    CDF_PROJECT: 'p',
+  })
+  t.equal(await ended, 78)
+  t.equal(output.stdout, '')
+  t.equal(
+    output.stderr.replaceAll(/ (must|is|\().*/g, ''),
+    [
+      'The configuration has 6 mistakes.',
+      '- CDF_PROJECT',
+      '- PORT',
+      '- CDF_CLUSTER',
+      '- IDP_CLIENT_ID',
+      '- IDP_TOKEN_URL',
+      '- AUTH_MODE',
+      '',
+    ].join('\n'),
+  )
+  t.notMatch(output.stderr, /very-secret|\n {4}at /)
+})
+
+t.test('serves, ends what is in flight on SIGTERM, and exits with 0', async (t) => {
+  const simulator = await startSimulator()
+  t.teardown(() => simulator.close())
+  simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
+  const { child, output, ended, url } = start(t, 'src/server.ts', {
+    ...simulator.environment,
+    PORT: '0',
+  })
+  await until(() => url() !== '' && output.stdout.includes('new access token'))
+  t.match(output.stdout, 'AUTH_MODE=none: everybody')
+  t.equal((await request(`${url()}/health/ready`)).status, 200)
+
+  simulator.cdf.faults.next({ delayMs: 300 })
+  const inFlight = request(`${url()}/jobs/${JOB_ID}/quality`)
+  await until(() => simulator.cdf.requests.length === 1)
+  child.kill('SIGTERM')
+  const { status, headers } = await inFlight
+  t.equal(status, 200)
+  t.equal(headers.get('connection'), 'close')
+  t.equal(await ended, 0)
+  t.notMatch(output.stdout + output.stderr, simulator.identityProvider.clientSecret)
+  t.notMatch(output.stdout + output.stderr, /eyJ/)
+})
+
+t.test('starts although neither CDF nor the identity provider is there', async (t) => {
+  const simulator = await startSimulator()
+  await simulator.close()
+  const { child, ended, url } = start(t, 'src/server.ts', { ...simulator.environment, PORT: '0' })
+  await until(() => url() !== '')
+  t.equal((await request(`${url()}/health/live`)).status, 200)
+  t.equal((await request(`${url()}/health/ready`)).status, 503)
+  t.match(await request(`${url()}/jobs/${JOB_ID}/quality`), {
+    status: 503,
+    body: { code: 'identity-provider-unavailable' },
+  })
+  child.kill('SIGINT')
+  t.equal(await ended, 0)
+})
+
+t.test(
+  'the demo starts without configuration, answers what it prints, and ends on Ctrl-C',
+  async (t) => {
+    const { child, output, ended } = start(t, 'simulator/demo.ts', {
+      PORT: '0',
+      SIMULATOR_PORT: '0',
+    })
+    await until(() => output.stdout.includes('Press Ctrl-C'))
+    t.match(output.stdout, /Swagger UI +http:\/\/127\.0\.0\.1:\d+\/docs/)
+    const urls = [...output.stdout.matchAll(/curl -i (\S+)/g)].map(([, url = '']) => url)
+    const answers = await Promise.all(urls.map((url) => request(url)))
+    t.strictSame(
+      answers.map(({ status, body }) => (status === 200 ? body.status : body.code)),
+      [
+        'Completed',
+        'Completed',
+        'Failed',
+        'Queued',
+        'Running',
+        'Unknown',
+        'Queued',
+        'job-not-found',
+        'invalid-job-id',
+      ],
+    )
+    child.kill('SIGINT')
+    t.equal(await ended, 0)
+    t.equal(output.stderr, '')
+  },
+)
+
+t.test('the demo says which port is taken', async (t) => {
+  const simulator = await startSimulator()
+  t.teardown(() => simulator.close())
+  const { port } = new URL(simulator.url)
+  const { output, ended } = start(t, 'simulator/demo.ts', { PORT: '0', SIMULATOR_PORT: port })
+  t.equal(await ended, 1)
+  t.equal(output.stderr, `Port ${port} is in use: set PORT or SIMULATOR_PORT to another one.\n`)
+})
+
+t.test('.env.example and the README name every variable with its default', async (t) => {
+  const { EnvironmentSchema } = await import('../src/config.ts')
+  const example = await readFile(resolve(root, '.env.example'), 'utf8')
+  const readme = await readFile(resolve(root, 'README.md'), 'utf8')
+  for (const [name, schema] of Object.entries(EnvironmentSchema.properties)) {
+    const value = 'default' in schema ? String(schema.default) : ''
+    t.match(example, new RegExp(`^#? ?${name}=${value.replaceAll('.', '\\.')}`, 'm'), name)
+    const row = readme.split('\n').find((line) => line.split('|')[1]?.includes(`\`${name}\``))
+    t.ok(row, `${name} in the README`)
+    if (value) t.match(row, `\`${value}\``, name)
+  }
+})
