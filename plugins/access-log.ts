@@ -1,28 +1,44 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import type { ProblemCode } from '../src/problem.ts'
 
-/**
- * One line per request, when it is over. It names what was asked by the route's pattern and never holds the query,
- * which may carry what a caller should have kept to itself. Good probes are logged at `debug`.
- */
+/** One line per request, when it is over; see {@link logRequest}. */
 export const accessLogPlugin = fp(
   async function accessLog(app) {
+    app.decorateReply('problemCode')
     app.addHook('onResponse', (request, reply, done) => {
-      const route = request.routeOptions.url
-      const level = route?.startsWith('/health/') && reply.statusCode < 400 ? 'debug' : 'info'
-      request.log[level](
-        {
-          method: request.method,
-          route,
-          jobId: (request.params as { jobId?: string } | undefined)?.jobId?.slice(0, 36),
-          status: reply.statusCode,
-          code: reply.problemCode,
-          cache: reply.getHeader('cache-status'),
-          durationMs: Math.round(reply.elapsedTime * 1000) / 1000,
-        },
-        'request',
-      )
+      logRequest(request, reply, reply.statusCode)
       done()
     })
   },
-  { name: 'access-log', dependencies: ['problems'] },
+  { name: 'access-log' },
 )
+
+/**
+ * Logs a request. The line names what was asked by the route's pattern and never holds the query, which may carry what
+ * a caller should have kept to itself. Good probes are logged at `debug`.
+ * @param status what was answered
+ */
+export function logRequest(request: FastifyRequest, reply: FastifyReply, status: number): void {
+  const { url: route } = request.routeOptions
+  const level = route?.startsWith('/health/') && status < 400 ? 'debug' : 'info'
+  request.log[level](
+    {
+      method: request.method,
+      route,
+      jobId: (request.params as { jobId?: string } | null)?.jobId?.slice(0, 36),
+      status,
+      code: reply.problemCode,
+      cache: reply.getHeader('cache-status'),
+      durationMs: Math.round(reply.elapsedTime * 1000) / 1000,
+    },
+    'request',
+  )
+}
+
+declare module 'fastify' {
+  interface FastifyReply {
+    /** The code of the problem that was sent, if one was. */
+    problemCode: ProblemCode | undefined
+  }
+}

@@ -10,7 +10,11 @@ import type {
 import fp from 'fastify-plugin'
 import { ProxyError } from '../src/problem.ts'
 import { requestIdFrom } from '../src/request-id.ts'
+import { logRequest } from './access-log.ts'
 import { COMMON_HEADERS, setCommonHeaders } from './response-headers.ts'
+
+/** What the log says in place of a status where nobody waited for one; nginx made it known. */
+const CALLER_GONE = 499
 
 /** RFC 9457. A registered parameter `charset` does not exist. */
 const PROBLEM_TYPE = 'application/problem+json'
@@ -22,14 +26,17 @@ const PROBLEM_TYPE = 'application/problem+json'
  */
 export const problemsPlugin = fp(
   async function problems(app) {
-    app.setErrorHandler(async (error: FastifyError, request, reply) =>
-      sendProblem(request, reply, error),
-    )
+    app.setErrorHandler(async (error: FastifyError, request, reply) => {
+      if (!reply.raw.destroyed) return sendProblem(request, reply, error)
+      // The caller has hung up, which is why its read ended. There is nobody to answer and nothing wrong.
+      logRequest(request, reply, CALLER_GONE)
+      return reply.hijack()
+    })
     app.setNotFoundHandler(async (request, reply) =>
       sendProblem(request, reply, new ProxyError('not-found')),
     )
   },
-  { name: 'problems', dependencies: ['response-headers'] },
+  { name: 'problems', dependencies: ['response-headers', 'access-log'] },
 )
 
 /** For `frameworkErrors`: a URL that cannot be decoded, an over-long parameter. No hook has run. */
@@ -40,10 +47,7 @@ export function answerFrameworkError(
 ): void {
   setCommonHeaders(reply)
   sendProblem(request, reply, error)
-  request.log.info(
-    { method: request.method, status: reply.statusCode, code: reply.problemCode },
-    'request',
-  )
+  logRequest(request, reply, reply.statusCode)
 }
 
 /** What Node's HTTP parser reports when it cannot read a request. */
@@ -133,11 +137,4 @@ function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string'
     ? error.code
     : undefined
-}
-
-declare module 'fastify' {
-  interface FastifyReply {
-    /** The code of the problem that was sent, for the access log. */
-    problemCode?: string
-  }
 }

@@ -35,8 +35,8 @@ export async function buildApp(config: Config, seams: Seams = {}): Promise<Fasti
   const app = Fastify(serverOptions(config.logLevel, logDestination))
 
   await app.register(responseHeadersPlugin)
-  await app.register(problemsPlugin)
   await app.register(accessLogPlugin)
+  await app.register(problemsPlugin)
   await app.register(requestFramingPlugin)
   await app.register(methodNotAllowedPlugin)
   await app.register(lifeCyclePlugin)

@@ -160,7 +160,7 @@ t.test('knows a job by both spellings of its UUID, and an integer by its digits'
 })
 
 t.test('ends the call to CDF when its only caller hangs up, and no other', async (t) => {
-  const { url, app, simulator, quality } = await startService(t)
+  const { url, app, simulator, quality, logs } = await startService(t)
   let requests = 0
   app.server.on('request', () => {
     requests += 1
@@ -174,6 +174,12 @@ t.test('ends the call to CDF when its only caller hangs up, and no other', async
   alone.abort()
   await t.rejects(left, { name: 'AbortError' })
   await until(() => simulator.cdf.requests[0]?.aborted === true)
+  await until(() => logs.some((line) => line.msg === 'request' && line.status === 499))
+  t.strictSame(
+    logs.filter(({ level }) => Number(level) > 30),
+    [],
+    'nothing is wrong',
+  )
 
   simulator.cdf.faults.next({ delayMs: 100 })
   const first = new AbortController()
