@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import { parseJobId } from '../src/cdf/job-id.ts'
 import type { ProblemCode } from '../src/problem.ts'
 
 /** One line per request, when it is over; see {@link logRequest}. */
@@ -16,17 +17,19 @@ export const accessLogPlugin = fp(
 
 /**
  * Logs a request. The line names what was asked by the route's pattern and never holds the query, which may carry what
- * a caller should have kept to itself. Good probes are logged at `debug`.
+ * a caller should have kept to itself. Good probes are logged at `debug`, failures of ours and of those behind us at `warn`.
  * @param status what was answered
  */
 export function logRequest(request: FastifyRequest, reply: FastifyReply, status: number): void {
   const { url: route } = request.routeOptions
-  const level = route?.startsWith('/health/') && status < 400 ? 'debug' : 'info'
+  const isGoodProbe = route?.startsWith('/health/') && status < 400
+  const level = isGoodProbe ? 'debug' : status < 500 ? 'info' : 'warn'
   request.log[level](
     {
       method: request.method,
       route,
-      jobId: (request.params as { jobId?: string } | null)?.jobId?.slice(0, 36),
+      // What is no job id may be anything, a token pasted to the wrong place included.
+      jobId: parseJobId((request.params as { jobId?: string } | null)?.jobId ?? ''),
       status,
       code: reply.problemCode,
       cache: reply.getHeader('cache-status'),

@@ -1,13 +1,13 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import fp from 'fastify-plugin'
-import { Agent } from 'undici'
 import type { ClientCredentialsOptions } from '../src/auth/client-credentials.ts'
 import { clientCredentialsExchange } from '../src/auth/client-credentials.ts'
 import { TokenProvider } from '../src/auth/token-provider.ts'
 import { CdfClient } from '../src/cdf/cdf-client.ts'
 import { ConcurrencyLimit } from '../src/cdf/concurrency-limit.ts'
+import { httpAgent } from '../src/http-agent.ts'
 import { JobCache } from '../src/jobs/job-cache.ts'
 import { JobQualityReader } from '../src/jobs/job-quality-reader.ts'
+import { retryUntilDone } from '../src/retry-until-done.ts'
 
 /** What of the configuration this plugin needs; see the table in the README for each. */
 export interface JobQualityOptions {
@@ -34,9 +34,6 @@ export interface JobQualityOptions {
   random: () => number
 }
 
-/** The first token is tried for again after this long, doubling up to the greatest. */
-const WARM_UP_RETRY_MS = { first: 500, greatest: 5_000 }
-
 /** Values of CDF that were logged once are remembered up to this number, so that a lying CDF fills neither log nor memory. */
 const MAX_LOGGED_DEVIATIONS = 200
 
@@ -44,7 +41,8 @@ const MAX_LOGGED_DEVIATIONS = 200
 export const jobQualityPlugin = fp(
   async function jobQuality(app, options: JobQualityOptions) {
     const { cdf, identityProvider, jobs, upstream, serviceVersion, now, random } = options
-    const agent = new Agent()
+    const agent = httpAgent()
+    app.lifeCycle.missing.add('identity-provider-unavailable')
     const stopped = new AbortController()
 
     const tokens = new TokenProvider({
@@ -54,7 +52,7 @@ export const jobQualityPlugin = fp(
         if ('error' in outcome) {
           app.log.warn({ err: outcome.error }, 'no access token')
         } else {
-          app.lifeCycle.ready = true
+          app.lifeCycle.missing.delete('identity-provider-unavailable')
           app.log.info({ lifetimeSeconds: outcome.lifetimeSeconds }, 'new access token')
         }
       },
@@ -90,18 +88,18 @@ export const jobQualityPlugin = fp(
       statusFreshMs: jobs.statusFreshMs,
       staleIfErrorMs: jobs.staleIfErrorMs,
       now,
-      onDeviation: (field, job) => {
+      onDeviation: (field, job, requestId) => {
         const value = field === 'status' ? job.status.slice(0, 100) : undefined
         const key = JSON.stringify([field, value])
         if (logged.has(key) || logged.size >= MAX_LOGGED_DEVIATIONS) return
         logged.add(key)
-        app.log.warn({ field, value }, 'CDF deviates from its reference')
+        app.log.warn({ requestId, field, value }, 'CDF deviates from its reference')
       },
     })
     app.decorate('jobQuality', reader)
 
     app.addHook('onListen', () => {
-      warmUp(tokens, stopped.signal).catch(() => {})
+      retryUntilDone(() => tokens.get(), stopped.signal)
     })
     app.addHook('onClose', async () => {
       stopped.abort()
@@ -110,19 +108,6 @@ export const jobQualityPlugin = fp(
   },
   { name: 'job-quality', dependencies: ['life-cycle'] },
 )
-
-/** Asks for the first token until there is one: probes call nobody, and without one the service is never ready. */
-async function warmUp(tokens: TokenProvider, signal: AbortSignal): Promise<void> {
-  for (
-    let delayMs = WARM_UP_RETRY_MS.first;
-    !signal.aborted;
-    delayMs = Math.min(2 * delayMs, WARM_UP_RETRY_MS.greatest)
-  ) {
-    const token = await tokens.get().catch(() => undefined)
-    if (token) return
-    await sleep(delayMs, undefined, { signal, ref: false })
-  }
-}
 
 declare module 'fastify' {
   interface FastifyInstance {

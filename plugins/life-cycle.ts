@@ -1,9 +1,13 @@
 import fp from 'fastify-plugin'
+import type { ProblemCode } from '../src/problem.ts'
 
 /** Where the process stands between start and end. */
 export interface LifeCycle {
-  /** A latch: set when the first CDF token was had, and never taken back, whatever the identity provider or CDF do. */
-  ready: boolean
+  /**
+   * What must be had once before the process is ready, by the problem that its lack is. A latch: whatever is taken off
+   * is never put back, whatever the identity provider or CDF do.
+   */
+  missing: Set<ProblemCode>
   /** Set when the process has been told to end. */
   draining: boolean
 }
@@ -14,7 +18,7 @@ export interface LifeCycle {
  */
 export const lifeCyclePlugin = fp(
   async function lifeCycle(app) {
-    const state: LifeCycle = { ready: false, draining: false }
+    const state: LifeCycle = { missing: new Set(), draining: false }
     app.decorate('lifeCycle', state)
     app.addHook('onSend', (_request, reply, _payload, done) => {
       if (state.draining) reply.header('connection', 'close')

@@ -28,6 +28,17 @@ export const openApiPlugin = fp(
           license: { name: 'MIT', identifier: 'MIT' },
         },
         servers: [{ url: '/', description: 'This service' }],
+        components: {
+          securitySchemes: {
+            bearer: {
+              type: 'http',
+              scheme: 'bearer',
+              bearerFormat: 'JWT',
+              description:
+                'An access token of the issuer that this service trusts, for the audience that it is.',
+            },
+          },
+        },
         tags: [
           { name: 'jobs', description: 'The quality of contextualization jobs.' },
           { name: 'health', description: 'Probes for whatever runs the service.' },

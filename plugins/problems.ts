@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type {
@@ -8,10 +9,11 @@ import type {
   FastifyRequest,
 } from 'fastify'
 import fp from 'fastify-plugin'
+import { codeOf } from '../src/error-for-log.ts'
 import { ProxyError } from '../src/problem.ts'
 import { requestIdFrom } from '../src/request-id.ts'
 import { logRequest } from './access-log.ts'
-import { COMMON_HEADERS, setCommonHeaders } from './response-headers.ts'
+import { COMMON_HEADERS } from './response-headers.ts'
 
 /** What the log says in place of a status where nobody waited for one; nginx made it known. */
 const CALLER_GONE = 499
@@ -45,7 +47,9 @@ export function answerFrameworkError(
   request: FastifyRequest,
   reply: FastifyReply,
 ): void {
-  setCommonHeaders(reply)
+  reply.header('x-request-id', request.id)
+  request.server.addCorsHeaders?.(request, reply)
+  if (request.server.lifeCycle.draining) reply.header('connection', 'close')
   sendProblem(request, reply, error)
   logRequest(request, reply, reply.statusCode)
 }
@@ -53,11 +57,18 @@ export function answerFrameworkError(
 /** What Node's HTTP parser reports when it cannot read a request. */
 interface ParserError extends Error {
   code?: string
+  /** The bytes that could not be read: a Buffer, whatever the types of Fastify say. */
+  rawPacket?: unknown
 }
 
 /** For `clientErrorHandler`: there is no request, only a socket. The connection ends, since its framing is lost. */
 export function answerParserError(this: unknown, error: ParserError, socket: Socket): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return
+  // A connection that was opened in advance and never used.
+  if (socket.bytesRead === 0) {
+    socket.destroy()
+    return
+  }
   const tooLarge =
     error.code === 'HPE_HEADER_OVERFLOW' || error.code === 'HPE_CHUNK_EXTENSIONS_OVERFLOW'
   // Fastify calls it as a method of the app.
@@ -66,18 +77,33 @@ export function answerParserError(this: unknown, error: ParserError, socket: Soc
     socket,
     new ProxyError(tooLarge ? 'headers-too-large' : 'invalid-request', { cause: error }),
     log,
+    requestIdIn(error.rawPacket),
   )
 }
 
+/** The caller's request id in bytes that are no request, if there is exactly one line of it. */
+function requestIdIn(bytes: unknown): string | undefined {
+  if (!Buffer.isBuffer(bytes)) return undefined
+  const lines = bytes.toString('latin1').match(/^x-request-id:.*$/gim) ?? []
+  return lines.length === 1 ? lines[0]?.slice('x-request-id:'.length).trim() : undefined
+}
+
 /** Writes a whole answer to a socket that no response object belongs to, and ends it. */
-export function endWithProblem(socket: Socket, problem: ProxyError, log: FastifyBaseLogger): void {
-  // A response under way on this connection cannot be followed by another one before it is complete.
-  const { _httpMessage: underWay } = socket as Socket & { _httpMessage?: { headersSent: boolean } }
-  if (!socket.writable || underWay?.headersSent) {
+export function endWithProblem(
+  socket: Socket,
+  problem: ProxyError,
+  log: FastifyBaseLogger,
+  callersRequestId?: string,
+): void {
+  // Node has taken its own listener off by now, and a reset would be an uncaught error.
+  socket.on('error', () => {})
+  // What cannot be read follows on a request that still waits for its answer: no other answer may come before that one.
+  const { _httpMessage: underWay } = socket as Socket & { _httpMessage?: ServerResponse | null }
+  if (!socket.writable || underWay?.headersSent || underWay?.req.complete) {
     socket.destroy()
     return
   }
-  const requestId = requestIdFrom(undefined)
+  const requestId = requestIdFrom(callersRequestId)
   log.info(
     { requestId, status: problem.status, code: problem.code, reason: codeOf(problem.cause) },
     'request',
@@ -93,7 +119,7 @@ export function endWithProblem(socket: Socket, problem: ProxyError, log: Fastify
     connection: 'close',
   }
   const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
-  // Half-closing first lets the caller read the answer although it may still be sending.
+  // Half-closing first gives the caller a chance to read the answer although it may still be sending.
   socket.end(
     `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\n${head.join('')}\r\n${body}`,
     () => {
@@ -106,11 +132,6 @@ function sendProblem(request: FastifyRequest, reply: FastifyReply, error: Error)
   const problem = toProxyError(error)
   const body = problem.toProblem(request.id)
   if (problem.code === 'internal-error') request.log.error({ err: problem.cause }, 'internal error')
-  else if (problem.status >= 500)
-    request.log.warn(
-      { code: problem.code, err: problem.cause, upstream: problem.upstream },
-      problem.message,
-    )
   reply.problemCode = problem.code
   if (body.retryAfterSeconds !== undefined) reply.header('retry-after', body.retryAfterSeconds)
   // A Buffer, since Fastify adds a charset to the type of a text.
@@ -131,10 +152,4 @@ function toProxyError(error: Partial<FastifyError>): ProxyError {
     statusCode >= 400 && statusCode < 500 ? 'invalid-request' : 'internal-error',
     { cause: error },
   )
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string'
-    ? error.code
-    : undefined
 }

@@ -33,8 +33,11 @@ export const requestFramingPlugin = fp(
   { name: 'request-framing', dependencies: ['problems'] },
 )
 
+/** RFC 9110 §7.2, RFC 3986 §3.2.2: a name, an IPv4 or a bracketed IPv6 address, and perhaps a port. */
+const HOST = /^(?:[A-Za-z0-9._~!$&'()*+;=%-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?$/
+
 function isFramed({ raw }: FastifyRequest): boolean {
-  const { rawHeaders } = raw
+  const { rawHeaders, url = '' } = raw
   let hosts = 0
   let authorizations = 0
   for (let index = 0; index < rawHeaders.length; index += 2) {
@@ -44,5 +47,17 @@ function isFramed({ raw }: FastifyRequest): boolean {
       authorizations += 1
   }
   // HTTP/1.0 needs no Host.
-  return authorizations <= 1 && (hosts === 1 || (hosts === 0 && raw.httpVersionMinor === 0))
+  if (hosts !== 1 && !(hosts === 0 && raw.httpVersionMinor === 0)) return false
+  return authorizations <= 1 && HOST.test(raw.headers.host ?? '') && isDecodable(url)
+}
+
+/** The router looks at the path only; nothing that cannot be decoded is taken for a query either. */
+function isDecodable(url: string): boolean {
+  if (!url.includes('%')) return true
+  try {
+    decodeURIComponent(url)
+    return true
+  } catch {
+    return false
+  }
 }

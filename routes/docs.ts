@@ -2,28 +2,19 @@ import { readFile } from 'node:fs/promises'
 import fastifySwaggerUi from '@fastify/swagger-ui'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
+import type { DocsLogin } from './docs-login.ts'
+import { docsLogin, withLogin } from './docs-login.ts'
 
 /** Options of {@link docsRoutes}. */
 export interface DocsOptions {
   /** Whether `/docs` is there. */
-  swaggerUi: boolean
+  enabled: boolean
+  /** For the Authorize button; without it one pastes a token. */
+  oauth: DocsLogin | undefined
 }
 
-/** What Swagger UI needs and nothing else; without `upgrade-insecure-requests`, which leaves a blank page on plain http. */
-const SWAGGER_UI_CSP = [
-  "default-src 'none'",
-  "script-src 'self'",
-  // The hash is that of the one style element which the bundle of Swagger UI adds itself.
-  "style-src 'self' 'sha256-RL3ie0nH+Lzz2YNqQN83mnU0J1ot4QL7b99vMdIX99w='",
-  "img-src 'self' data:",
-  "connect-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join('; ')
-
 /** The contract as a file, byte for byte the one in the repository, and Swagger UI to browse it. */
-export const docsRoutes: FastifyPluginAsyncTypebox<DocsOptions> = async (app, { swaggerUi }) => {
+export const docsRoutes: FastifyPluginAsyncTypebox<DocsOptions> = async (app, options) => {
   const yaml = await readFile(new URL('../openapi.yaml', import.meta.url))
 
   app.get(
@@ -70,20 +61,55 @@ export const docsRoutes: FastifyPluginAsyncTypebox<DocsOptions> = async (app, { 
   )
 
   app.get('/', { schema: { hide: true } }, async (_request, reply) =>
-    reply.redirect(swaggerUi ? '/docs' : '/openapi.yaml'),
+    reply.redirect(options.enabled ? '/docs' : '/openapi.yaml'),
   )
 
-  if (swaggerUi) {
-    await app.register(async (scope) => {
-      // Not the plugin's own staticCSP, which would put this policy on problems too.
-      scope.addHook('onRequest', (_request, reply, done) => {
-        reply.header('content-security-policy', SWAGGER_UI_CSP)
-        done()
-      })
-      await scope.register(fastifySwaggerUi, {
-        routePrefix: '/docs',
-        uiConfig: { displayRequestDuration: true, tryItOutEnabled: true },
-      })
-    })
-  }
+  if (options.enabled) await app.register(swaggerUi, options)
+}
+
+/** Swagger UI at `/docs`. */
+const swaggerUi: FastifyPluginAsyncTypebox<DocsOptions> = async (app, { oauth }) => {
+  const login = oauth && docsLogin(app, oauth)
+
+  // Not the plugin's own staticCSP, which would put this policy on problems too.
+  app.addHook('onRequest', async (request, reply) => {
+    // What is JSON or YAML here is no page.
+    if (/\/(json|yaml)$/.test(request.routeOptions.url ?? '')) return
+    const endpoints = await login?.endpoints()
+    reply.header('content-security-policy', swaggerUiCsp(endpoints?.tokenUrl))
+  })
+
+  await app.register(fastifySwaggerUi, {
+    routePrefix: '/docs',
+    uiConfig: { displayRequestDuration: true, tryItOutEnabled: true },
+    ...(oauth && {
+      initOAuth: {
+        clientId: oauth.clientId,
+        scopes: oauth.scopes,
+        usePkceWithAuthorizationCodeGrant: true,
+      },
+      // The contract is the same everywhere; whose login page opens is this deployment's.
+      transformSpecification: (contract) => withLogin(contract, oauth, login?.known()),
+    }),
+  })
+}
+
+/**
+ * What Swagger UI needs and nothing else; without `upgrade-insecure-requests`, which leaves a blank page on plain http.
+ * @param tokenUrl where the Authorize button gets its token
+ */
+function swaggerUiCsp(tokenUrl: string | undefined): string {
+  return [
+    "default-src 'none'",
+    "script-src 'self'",
+    // The hash is that of the one style element which the bundle of Swagger UI adds itself.
+    "style-src 'self' 'sha256-RL3ie0nH+Lzz2YNqQN83mnU0J1ot4QL7b99vMdIX99w='",
+    "img-src 'self' data:",
+    tokenUrl === undefined
+      ? "connect-src 'self'"
+      : `connect-src 'self' ${new URL(tokenUrl).origin}`,
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join('; ')
 }

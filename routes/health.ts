@@ -6,7 +6,7 @@ import { problemResponses } from './problem-responses.ts'
 const HealthySchema = Type.Object({ status: Type.Literal('ok') }, { additionalProperties: false })
 
 const healthy = {
-  description: 'Yes.',
+  description: 'Alive, or ready.',
   content: { 'application/json': { schema: HealthySchema, example: { status: 'ok' } } },
 }
 
@@ -39,16 +39,20 @@ export const healthRoutes: FastifyPluginAsyncTypebox = async (app) => {
         tags: ['health'],
         summary: 'May requests be sent here?',
         description:
-          'A latch: 503 until the first access token for CDF was had, then 200 whatever CDF or the identity provider do, 503 again while the process shuts down.',
+          'A latch: 503 until the first access token for CDF and the keys by which callers are checked have been obtained, then 200 whatever CDF or the identity provider do, 503 again while the process shuts down.',
         response: {
           200: healthy,
-          ...problemResponses('identity-provider-unavailable', 'overloaded'),
+          ...problemResponses(
+            'identity-provider-unavailable',
+            'caller-keys-unavailable',
+            'overloaded',
+          ),
         },
       },
     },
     async () => {
       if (app.lifeCycle.draining) throw new ProxyError('overloaded')
-      if (!app.lifeCycle.ready) throw new ProxyError('identity-provider-unavailable')
+      for (const code of app.lifeCycle.missing) throw new ProxyError(code)
       return { status: 'ok' as const }
     },
   )

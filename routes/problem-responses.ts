@@ -35,6 +35,12 @@ function problemResponse(codes: ProblemCode[]) {
           description: 'Seconds after which asking again can help.',
         },
       }),
+      ...(codes.some((code) => code === 'unauthenticated' || code === 'forbidden') && {
+        'www-authenticate': {
+          type: 'string',
+          description: 'What the door wants (RFC 6750).',
+        },
+      }),
       ...(codes.includes('method-not-allowed') && {
         allow: { type: 'string', description: 'The methods of this route.' },
       }),

@@ -1,7 +1,13 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { CdfSimulator } from './cdf-simulator.ts'
-import { CLIENTS, IdentityProvider } from './identity-provider.ts'
+import {
+  CALLER_AUDIENCE,
+  CALLER_SCOPE,
+  CLIENTS,
+  DOCS_CLIENT,
+  IdentityProvider,
+} from './identity-provider.ts'
 
 /** Options of {@link startSimulator}. */
 export interface SimulatorOptions {
@@ -60,7 +66,11 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
       IDP_TOKEN_URL: `${issuer}/token`,
       IDP_CLIENT_ID: CLIENTS.client_secret_post,
       IDP_CLIENT_SECRET: identityProvider.clientSecret,
-      AUTH_MODE: 'none',
+      AUTH_ISSUER: issuer,
+      AUTH_AUDIENCE: CALLER_AUDIENCE,
+      AUTH_REQUIRED_SCOPE: CALLER_SCOPE,
+      DOCS_OAUTH_CLIENT_ID: DOCS_CLIENT,
+      DOCS_OAUTH_SCOPES: CALLER_SCOPE,
     },
     close: async () => {
       server.closeAllConnections()

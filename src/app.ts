@@ -1,7 +1,11 @@
+import fastifyRateLimit from '@fastify/rate-limit'
 import type { FastifyInstance } from 'fastify'
 import Fastify from 'fastify'
 import packageJson from '../package.json' with { type: 'json' }
 import { accessLogPlugin } from '../plugins/access-log.ts'
+import { callerRateLimitPlugin } from '../plugins/caller-rate-limit.ts'
+import { corsPlugin } from '../plugins/cors.ts'
+import { doorPlugin } from '../plugins/door.ts'
 import { jobQualityPlugin } from '../plugins/job-quality.ts'
 import { lifeCyclePlugin } from '../plugins/life-cycle.ts'
 import { methodNotAllowedPlugin } from '../plugins/method-not-allowed.ts'
@@ -9,18 +13,20 @@ import { openApiPlugin } from '../plugins/openapi.ts'
 import { problemsPlugin } from '../plugins/problems.ts'
 import { requestFramingPlugin } from '../plugins/request-framing.ts'
 import { responseHeadersPlugin } from '../plugins/response-headers.ts'
+import type { LogDestination } from '../plugins/server-options.ts'
+import { serverOptions } from '../plugins/server-options.ts'
 import { docsRoutes } from '../routes/docs.ts'
 import { healthRoutes } from '../routes/health.ts'
 import { jobQualityRoutes } from '../routes/jobs/quality.ts'
 import { problemRoutes } from '../routes/problems.ts'
 import type { Config } from './config.ts'
-import type { LogDestination } from './server-options.ts'
-import { serverOptions } from './server-options.ts'
 
 /** What a test may put in place of the real thing. */
 export interface Seams {
   /** Monotonic clock, milliseconds. */
   now?: () => number
+  /** The wall clock, milliseconds since the epoch. */
+  wallNow?: () => number
   /** 0 ≤ random() < 1. */
   random?: () => number
   /** Where log lines go; the standard output if absent. */
@@ -29,32 +35,36 @@ export interface Seams {
 
 /** The whole service, ready to listen. */
 export async function buildApp(config: Config, seams: Seams = {}): Promise<FastifyInstance> {
-  const { now = () => performance.now(), random = Math.random, logDestination } = seams
+  const { now = () => performance.now(), wallNow = Date.now, random = Math.random } = seams
   const { cdf, identityProvider, jobs, upstream } = config
   const serviceVersion = packageJson.version
-  const app = Fastify(serverOptions(config.logLevel, logDestination))
+  const app = Fastify(serverOptions(config.server, seams.logDestination))
 
   await app.register(responseHeadersPlugin)
   await app.register(accessLogPlugin)
   await app.register(problemsPlugin)
   await app.register(requestFramingPlugin)
+  await app.register(corsPlugin, config.cors)
   await app.register(methodNotAllowedPlugin)
   await app.register(lifeCyclePlugin)
+  await app.register(fastifyRateLimit, { global: false })
   await app.register(openApiPlugin, { serviceVersion })
   await app.register(jobQualityPlugin, {
-    cdf,
-    identityProvider,
-    jobs,
-    upstream,
-    serviceVersion,
-    now,
-    random,
+    ...{ cdf, identityProvider, jobs, upstream },
+    ...{ serviceVersion, now, random },
   })
 
-  await app.register(jobQualityRoutes, { prefix: '/jobs' })
+  await app.register(
+    async function behindTheDoor(scope) {
+      await scope.register(doorPlugin, { ...config.door, now, wallNow })
+      await scope.register(callerRateLimitPlugin, config.rateLimit)
+      await scope.register(jobQualityRoutes)
+    },
+    { prefix: '/jobs' },
+  )
   await app.register(healthRoutes, { prefix: '/health' })
   await app.register(problemRoutes, { prefix: '/problems' })
-  await app.register(docsRoutes, { swaggerUi: config.docs.enabled })
+  await app.register(docsRoutes, config.docs)
 
   return app
 }

@@ -17,7 +17,7 @@ export type LoggedError = {
 export function errorForLog(error: unknown, causes = MAX_CAUSES): LoggedError {
   if (!(error instanceof Error))
     return { type: typeof error, message: 'thrown, but no error', stack: '' }
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined
+  const code = codeOf(error)
   return {
     type: error.name,
     message: error.message,
@@ -25,4 +25,11 @@ export function errorForLog(error: unknown, causes = MAX_CAUSES): LoggedError {
     ...(code !== undefined && { code }),
     ...(error.cause !== undefined && causes > 0 && { cause: errorForLog(error.cause, causes - 1) }),
   }
+}
+
+/** The `code` that errors of Node and of most libraries carry. */
+export function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string'
+    ? error.code
+    : undefined
 }

@@ -4,12 +4,16 @@ import type { Dispatcher } from 'undici'
 import { request } from 'undici'
 
 /** Largest body that is read from anybody, after unpacking: 1 MiB. A job status has less than 1 KiB. */
-export const MAX_BODY_BYTES = 1024 * 1024
+const MAX_BODY_BYTES = 1024 * 1024
 
-/** A whole answer, its body unpacked and at most {@link MAX_BODY_BYTES} long. */
-export interface HttpAnswer {
+/** The beginning of an answer. */
+export interface HttpHead {
   status: number
   headers: Record<string, string | string[] | undefined>
+}
+
+/** A whole answer, its body unpacked and at most {@link MAX_BODY_BYTES} long. */
+export interface HttpAnswer extends HttpHead {
   body: Buffer
 }
 
@@ -21,6 +25,8 @@ export interface HttpRequest {
   /** Ends the exchange, body included, wherever it is. */
   signal: AbortSignal
   dispatcher: Dispatcher
+  /** Told of the status and headers as soon as they are there; the body may still fail. */
+  onHead?: (head: HttpHead) => void
 }
 
 /** The answer is not one that may be read: too large, or packed in an unknown or broken way. */
@@ -34,7 +40,9 @@ export class UnreadableAnswerError extends Error {
  * @throws UnreadableAnswerError for such an answer; the signal's reason when it aborts; undici's errors for the connection
  */
 export async function exchange(url: string, options: HttpRequest): Promise<HttpAnswer> {
-  const { statusCode: status, headers, body } = await request(url, options)
+  const { onHead, ...sent } = options
+  const { statusCode: status, headers, body } = await request(url, sent)
+  onHead?.({ status, headers })
   const chunks: Buffer[] = []
   let bytes = 0
   // Leaving the loop by a throw destroys the connection, so that the rest is never received.
@@ -59,7 +67,7 @@ const UNPACKERS: Readonly<
 
 /** No `accept-encoding` is sent, which allows any encoding (RFC 9110 §12.5.3), though servers then send none. */
 async function unpack(packed: Buffer, encoding: string | string[] | undefined): Promise<Buffer> {
-  const name = encoding?.toString().toLowerCase() ?? 'identity'
+  const name = encoding?.toString().toLowerCase() || 'identity'
   if (name === 'identity') return packed
   const unpacker = Object.hasOwn(UNPACKERS, name) ? UNPACKERS[name] : undefined
   if (!unpacker) throw new UnreadableAnswerError('the content encoding is unknown')

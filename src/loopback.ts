@@ -12,3 +12,10 @@ export function isLoopback(host: string): boolean {
     ? address.toLowerCase() === 'localhost'
     : LOOPBACK.check(address, family === 6 ? 'ipv6' : 'ipv4')
 }
+
+/** True for a URL with https:, or with http: and a loopback host: what may be asked with, or for, a secret. */
+export function isHttpsOrLoopback(url: string): boolean {
+  if (!URL.canParse(url)) return false
+  const { protocol, hostname } = new URL(url)
+  return protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname))
+}

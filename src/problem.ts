@@ -29,7 +29,7 @@ export const PROBLEMS = {
     title: 'Invalid request',
     detail:
       'The request has a parameter, header, encoding or framing that this service does not accept.',
-    help: 'Check the encoding of the URL, send exactly one Host and at most one Authorization header, and no request body.',
+    help: 'Check the encoding of the URL, send exactly one Host and at most one Authorization header, and no body.',
   },
   unauthenticated: {
     status: 401,
@@ -46,7 +46,7 @@ export const PROBLEMS = {
   'job-not-found': {
     status: 404,
     title: 'Job not found',
-    detail: 'CDF knows no such job, or the identity of this service may not see it.',
+    detail: 'CDF has no such job, or the identity of this service may not see it.',
     help: 'Check the id and the CDF project. CDF forgets old jobs, and it hides jobs that the identity of the service may not read.',
   },
   'not-found': {
@@ -71,7 +71,7 @@ export const PROBLEMS = {
     status: 429,
     title: 'Too many requests',
     detail: 'This caller has sent too many requests; see Retry-After.',
-    help: 'Wait as long as Retry-After says. One request each two seconds is enough to follow a job.',
+    help: 'Wait as long as Retry-After says. One request every two seconds is enough to follow a job.',
   },
   'headers-too-large': {
     status: 431,
@@ -120,7 +120,7 @@ export const PROBLEMS = {
     status: 502,
     title: 'Identity provider refused the service',
     detail: 'The identity provider refused the credentials of this service.',
-    help: 'The operator should check IDP_CLIENT_ID, the secret or key, its expiry, and IDP_SCOPES. The service tries again every 30 seconds.',
+    help: 'The operator should check IDP_CLIENT_ID, the secret or key, its expiry, IDP_TOKEN_URL and IDP_SCOPES. The service tries again every 30 seconds.',
   },
   'identity-provider-unavailable': {
     status: 503,
@@ -132,8 +132,8 @@ export const PROBLEMS = {
   'caller-keys-unavailable': {
     status: 503,
     title: 'Caller keys unavailable',
-    detail: 'The keys that sign the tokens of callers could not be fetched yet.',
-    help: 'Ask again in a moment. If it lasts, the operator should look at the issuer of the tokens of callers.',
+    detail: 'The keys by which callers are checked have not been fetched yet.',
+    help: 'Ask again in a moment. If it lasts, the operator should look at AUTH_ISSUER and AUTH_JWKS_URL.',
     retryAfterSeconds: 2,
   },
   'upstream-throttled': {

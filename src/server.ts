@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import closeWithGrace from 'close-with-grace'
 import { buildApp } from './app.ts'
 import type { Config } from './config.ts'
-import { ConfigError, loadConfig } from './config.ts'
+import { loadConfig } from './config.ts'
+import { ConfigError } from './environment.ts'
 
 /** `EX_CONFIG` of sysexits.h. */
 const EXIT_CONFIG = 78
@@ -23,26 +24,31 @@ async function main(): Promise<void> {
 
   const app = await buildApp(config)
   const { graceMs, delayMs } = config.shutdown
+  let exitCode = 0
   closeWithGrace(
     {
       delay: delayMs + graceMs,
       logger: false,
-      // Requests still in flight were given their time.
       onTimeout: () => {
-        app.log.warn('requests cut off at the end of the grace period')
-        process.exit(0)
+        app.log.warn('connections cut off at the end of the grace period')
+        process.exit(exitCode)
       },
     },
     async ({ signal, err }) => {
-      if (err) app.log.fatal({ err }, 'uncaught error')
-      else app.log.info({ signal }, 'shutting down')
       app.lifeCycle.draining = true
-      await sleep(delayMs)
+      if (err) {
+        // Whatever the process would still serve, it is in an unknown state.
+        exitCode = 1
+        app.log.fatal({ err }, 'uncaught error')
+      } else {
+        app.log.info({ signal }, 'shutting down')
+        await sleep(delayMs)
+      }
       await app.close()
     },
   )
 
-  if (config.auth.mode === 'none') {
+  if (!config.door.jwt) {
     app.log.warn(
       'AUTH_MODE=none: everybody who reaches this port can read every job that the CDF identity can',
     )

@@ -15,11 +15,6 @@ interface Flight<Value> {
 export class SingleFlight<Key, Value> {
   readonly #flights = new Map<Key, Flight<Value>>()
 
-  /** How many pieces of work are under way. */
-  get size(): number {
-    return this.#flights.size
-  }
-
   /** True if work for the key is under way. */
   has(key: Key): boolean {
     return this.#flights.has(key)

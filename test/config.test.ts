@@ -1,7 +1,8 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { inspect } from 'node:util'
 import t from 'tap'
-import { ConfigError, EnvironmentSchema, loadConfig } from '../src/config.ts'
+import { loadConfig } from '../src/config.ts'
+import { ConfigError, EnvironmentSchema } from '../src/environment.ts'
 
 const SECRET = 'very-secret'
 const minimal = {
@@ -32,10 +33,12 @@ t.test('has a default for everything that may be left out', async (t) => {
       project: 'my-project',
       version: 'alpha',
     },
-    auth: { mode: 'none' },
+    door: { jwt: undefined },
+    rateLimit: { perMinute: 600 },
+    cors: { origins: [] },
     listen: { host: '127.0.0.1', port: 3000 },
-    logLevel: 'info',
-    docs: { enabled: true },
+    server: { logLevel: 'info', trustProxy: false },
+    docs: { enabled: true, oauth: undefined },
     jobs: {
       cacheMaxEntries: 10_000,
       cacheTtlMs: 86_400_000,
@@ -217,10 +220,45 @@ const refused: [name: string, variables: Record<string, string | undefined>, mis
     ['an unknown log level', { LOG_LEVEL: 'loud' }, [/^LOG_LEVEL must be one of/]],
     ['everybody on every interface', { HOST: '0.0.0.0' }, [/^AUTH_MODE none lets in everybody/]],
     [
-      'checked callers, which cannot be done yet',
+      'callers to check, but nobody to check them by',
       { AUTH_MODE: undefined },
-      [/^AUTH_MODE must be none for now/],
+      [/^AUTH_ISSUER is required: a URL with https:/, /^AUTH_AUDIENCE is required/],
     ],
+    [
+      'an issuer with plain http',
+      { AUTH_ISSUER: 'http://idp.example' },
+      [/^AUTH_ISSUER must be a URL/],
+    ],
+    [
+      'keys over plain http',
+      { AUTH_JWKS_URL: 'http://idp.example/keys' },
+      [/^AUTH_JWKS_URL must be a URL/],
+    ],
+    [
+      'two required scopes',
+      { AUTH_REQUIRED_SCOPE: 'a b' },
+      [/^AUTH_REQUIRED_SCOPE must be one scope$/],
+    ],
+    [
+      'an origin with a path',
+      { CORS_ORIGINS: 'https://app.example/' },
+      [/^CORS_ORIGINS must be exact origins/],
+    ],
+    ['an origin with a wildcard', { CORS_ORIGINS: 'https://*.example.com' }, [/^CORS_ORIGINS/]],
+    ['an origin that is none', { CORS_ORIGINS: 'https://app.example, null' }, [/^CORS_ORIGINS/]],
+    [
+      'to trust everybody',
+      { TRUST_PROXY: 'true' },
+      [/^TRUST_PROXY must be false, the number of proxies/],
+    ],
+    ['a network that is none', { TRUST_PROXY: '10.0.0.0/33' }, [/^TRUST_PROXY/]],
+    ['hexadecimal', { PORT: '0x10' }, [/^PORT must be an integer/]],
+    ['an exponent', { PORT: '1e3' }, [/^PORT must be an integer/]],
+    ['a leading zero', { PORT: '03000' }, [/^PORT must be an integer/]],
+    ['no end', { UPSTREAM_DEADLINE_MS: 'Infinity' }, [/^UPSTREAM_DEADLINE_MS must be an integer/]],
+    ['no beginning', { UPSTREAM_MAX_CONCURRENCY: '-Infinity' }, [/^UPSTREAM_MAX_CONCURRENCY/]],
+    ['more than there is', { JOB_CACHE_MAX_ENTRIES: '1e999' }, [/^JOB_CACHE_MAX_ENTRIES/]],
+    ['a negative limit', { RATE_LIMIT_PER_MINUTE: '-1' }, [/^RATE_LIMIT_PER_MINUTE/]],
   ]
 for (const [name, variables, expected] of refused) {
   t.test(`refuses ${name}`, async (t) => {
@@ -240,7 +278,8 @@ t.test('names every mistake at once', async (t) => {
   })
   const names = mistakes.map((mistake) => mistake.split(' ')[0])
   t.strictSame(names.sort(), [
-    'AUTH_MODE',
+    'AUTH_AUDIENCE',
+    'AUTH_ISSUER',
     'CDF_PROJECT',
     'CDF_URL',
     'IDP_CLIENT_ID',
@@ -264,6 +303,25 @@ t.test('reads a secret from its file each time, without the newline at its end',
   )
 })
 
+t.test('takes no key that cannot sign', async (t) => {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'secp256k1' })
+  const folder = t.testdir({ key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString() })
+  const mistakes = mistakesOf({
+    ...minimal,
+    IDP_CLIENT_AUTH_METHOD: 'private_key_jwt',
+    IDP_CLIENT_KEY_FILE: `${folder}/key`,
+  })
+  t.match(mistakes, [/^IDP_CLIENT_KEY_FILE must be/])
+})
+
+t.test('leaves the spaces around a secret alone', async (t) => {
+  const { authentication } = loadConfig({ ...minimal, IDP_CLIENT_SECRET: ' a b ' }).identityProvider
+  t.equal(
+    authentication.method === 'client_secret_post' && (await authentication.readSecret()),
+    ' a b ',
+  )
+})
+
 t.test('reads a private key from its file', async (t) => {
   const { privateKey } = generateKeyPairSync('ed25519')
   const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
@@ -275,6 +333,55 @@ t.test('reads a private key from its file', async (t) => {
     IDP_CLIENT_KEY_FILE: `${folder}/key`,
   }).identityProvider
   t.equal(authentication.method === 'private_key_jwt' && (await authentication.readKey()), pem)
+})
+
+t.test('checks callers unless it is told not to', async (t) => {
+  const jwt = {
+    ...minimal,
+    AUTH_MODE: '',
+    AUTH_ISSUER: 'https://idp.example/realms/r/',
+    AUTH_AUDIENCE: 'api://x',
+    AUTH_REQUIRED_SCOPE: 'jobs:read',
+    HOST: '0.0.0.0',
+  }
+  t.strictSame(loadConfig(jwt).door, {
+    jwt: {
+      issuer: 'https://idp.example/realms/r/',
+      audience: 'api://x',
+      jwksUrl: undefined,
+      requiredScope: 'jobs:read',
+      timeoutMs: 5000,
+    },
+  })
+})
+
+t.test('trusts as many proxies, or those, that it is told', async (t) => {
+  const { trustProxy } = loadConfig({ ...minimal, TRUST_PROXY: '2' }).server
+  if (typeof trustProxy !== 'function') return t.fail('no function')
+  t.strictSame(
+    [0, 1, 2].map((hop) => trustProxy('10.0.0.1', hop)),
+    [true, true, false],
+  )
+  const networks = loadConfig({ ...minimal, TRUST_PROXY: '10.0.0.0/8, ::1' }).server
+  t.strictSame(networks.trustProxy, ['10.0.0.0/8', '::1'])
+})
+
+t.test('reads lists', async (t) => {
+  const origins = 'https://app.example,https://other.example:8443'
+  t.strictSame(loadConfig({ ...minimal, CORS_ORIGINS: origins }).cors, {
+    origins: ['https://app.example', 'https://other.example:8443'],
+  })
+  const docs = {
+    AUTH_ISSUER: 'https://idp.example',
+    DOCS_OAUTH_CLIENT_ID: 'docs',
+    DOCS_OAUTH_SCOPES: 'a b',
+  }
+  t.strictSame(loadConfig({ ...minimal, ...docs }).docs.oauth, {
+    issuer: 'https://idp.example',
+    clientId: 'docs',
+    scopes: ['a', 'b'],
+    timeoutMs: 5000,
+  })
 })
 
 t.test('is frozen and shows no secret', async (t) => {

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { chromium } from 'playwright-core'
+import type { Test } from 'tap'
 import t from 'tap'
 import { lasting, SCORES } from '../simulator/simulated-job.ts'
 import { JOB_ID, startService } from './helper.ts'
@@ -16,6 +17,23 @@ const ARGUMENTS = [
   '--disable-sync',
 ]
 
+/** One browser for each test, with everything that it complains about. */
+async function openBrowser(t: Test) {
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS })
+  t.teardown(() => browser.close())
+  const context = await browser.newContext()
+  const page = await context.newPage()
+  const complaints: string[] = []
+  const origins = new Set<string>()
+  context.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) complaints.push(message.text())
+  })
+  context.on('weberror', (error) => complaints.push(error.error().message))
+  context.on('requestfailed', (request) => complaints.push(`${request.url()} failed`))
+  context.on('request', (request) => origins.add(new URL(request.url()).origin))
+  return { context, page, complaints, origins }
+}
+
 const skip = existsSync(CHROMIUM) ? false : `there is no ${CHROMIUM} on this machine`
 
 t.test(
@@ -24,17 +42,7 @@ t.test(
   async (t) => {
     const { url, simulator } = await startService(t)
     simulator.cdf.addJob(lasting(JOB_ID, 'Completed', SCORES))
-    const browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS })
-    t.teardown(() => browser.close())
-    const page = await browser.newPage()
-    const complaints: string[] = []
-    const origins = new Set<string>()
-    page.on('console', (message) => {
-      if (['error', 'warning'].includes(message.type())) complaints.push(message.text())
-    })
-    page.on('pageerror', (error) => complaints.push(error.message))
-    page.on('requestfailed', (request) => complaints.push(`${request.url()} failed`))
-    page.on('request', (request) => origins.add(new URL(request.url()).origin))
+    const { page, complaints, origins } = await openBrowser(t)
 
     await page.goto(`${url}/`)
     t.equal(new URL(page.url()).pathname, '/docs')
@@ -55,6 +63,40 @@ t.test(
       [...origins].filter((origin) => origin !== 'null'),
       [url],
       'nothing foreign is asked',
+    )
+    t.strictSame(complaints, [])
+  },
+)
+
+t.test(
+  'Swagger UI logs in with one click and tries a job out behind the door',
+  { skip, timeout: 60_000 },
+  async (t) => {
+    const { url, simulator } = await startService(t, { environment: { AUTH_MODE: 'jwt' } })
+    simulator.cdf.addJob(lasting(JOB_ID, 'Completed', SCORES))
+    const { context, page, complaints, origins } = await openBrowser(t)
+
+    await page.goto(`${url}/docs`)
+    await page.getByRole('button', { name: 'Authorize' }).first().click()
+    const dialog = page.locator('.modal-ux')
+    const popup = context.waitForEvent('page')
+    await dialog.getByRole('button', { name: 'Apply given OAuth2 credentials' }).click()
+    const login = await popup
+    await login.getByRole('button', { name: 'Log in as developer' }).click()
+    await dialog.getByText('Logout').waitFor()
+    await dialog.getByText('Close').first().click()
+
+    const operation = page.locator('#operations-jobs-getJobQuality')
+    await operation.locator('.opblock-summary-control').click()
+    const results = operation.locator('.live-responses-table')
+    await operation.locator('input[placeholder="jobId"]').fill(JOB_ID)
+    await operation.getByRole('button', { name: 'Execute' }).click()
+    await results.getByText('"qualityPercent"').first().waitFor()
+    t.match(await results.textContent(), '"status": "Completed"')
+
+    t.strictSame(
+      [...origins].filter((origin) => origin !== 'null').sort(),
+      [url, simulator.url].sort(),
     )
     t.strictSame(complaints, [])
   },

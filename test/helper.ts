@@ -54,15 +54,22 @@ export interface ServiceOptions {
   environment?: Record<string, string>
   simulator?: SimulatorOptions
   clock?: 'fake' | 'real'
+  /** Called before the service starts. */
+  prepare?: (simulator: Simulator) => void
 }
 
 /** Starts a service for one test; it ends with it. */
 export async function startService(t: Test, options: ServiceOptions = {}): Promise<Service> {
   const simulator = await startSimulator(options.simulator)
   t.teardown(() => simulator.close())
+  options.prepare?.(simulator)
   const logs: Record<string, unknown>[] = []
   const clock = new FakeClock()
-  const config = loadConfig({ ...simulator.environment, ...options.environment })
+  const config = loadConfig({
+    ...simulator.environment,
+    AUTH_MODE: 'none',
+    ...options.environment,
+  })
   const app = await buildApp(config, {
     ...(options.clock === 'fake' && { now: clock.now }),
     random: () => 0,
@@ -113,6 +120,24 @@ export function sendRaw(port: number, bytes: string): Promise<string> {
   })
 }
 
+/** Asserts that an answer, raw or not, is this problem, with everything that every problem has. */
+export function assertProblem(
+  t: Test,
+  { status, headers, body }: Pick<Answer, 'status' | 'headers' | 'body'>,
+  expectedStatus: number,
+  code: string,
+): void {
+  t.equal(status, expectedStatus)
+  t.equal(headers.get('content-type'), 'application/problem+json')
+  t.equal(headers.get('cache-control'), 'no-store')
+  t.equal(headers.get('x-content-type-options'), 'nosniff')
+  t.equal(headers.get('referrer-policy'), 'no-referrer')
+  t.equal(headers.get('content-security-policy'), "default-src 'none'; frame-ancestors 'none'")
+  const requestId = headers.get('x-request-id')
+  t.match(requestId, /^[A-Za-z0-9._-]{1,64}$/)
+  t.match(body, { type: `/problems/${code}`, status, code, requestId })
+}
+
 /** The pieces of a raw answer. */
 export function parseRaw(answer: string): {
   status: number
@@ -122,7 +147,10 @@ export function parseRaw(answer: string): {
   const end = answer.indexOf('\r\n\r\n')
   const [statusLine = '', ...lines] = answer.slice(0, end).split('\r\n')
   const headers = new Headers(
-    lines.map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)]),
+    lines.map((line) => [
+      line.slice(0, line.indexOf(':')),
+      line.slice(line.indexOf(':') + 1).trim(),
+    ]),
   )
   const body = answer.slice(end + 4)
   return { status: Number(statusLine.split(' ')[1]), headers, body: body ? JSON.parse(body) : {} }
@@ -157,5 +185,5 @@ export function fixtureFault(file: string): Fault & { status: number } {
 
 /** Resolves as soon as the condition holds; the test's own time limit ends a wait in vain. */
 export async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setImmediate(resolve))
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2))
 }

@@ -41,13 +41,14 @@ t.test('ends with 78 and every mistake when the configuration is wrong', async (
   t.equal(
     output.stderr.replaceAll(/ (must|is|\().*/g, ''),
     [
-      'The configuration has 6 mistakes.',
+      'The configuration has 7 mistakes.',
       '- CDF_PROJECT',
       '- PORT',
       '- CDF_CLUSTER',
       '- IDP_CLIENT_ID',
       '- IDP_TOKEN_URL',
-      '- AUTH_MODE',
+      '- AUTH_ISSUER',
+      '- AUTH_AUDIENCE',
       '',
     ].join('\n'),
   )
@@ -60,6 +61,7 @@ t.test('serves, ends what is in flight on SIGTERM, and exits with 0', async (t) 
   simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
   const { child, output, ended, url } = start(t, 'src/server.ts', {
     ...simulator.environment,
+    AUTH_MODE: 'none',
     PORT: '0',
   })
   await until(() => url() !== '' && output.stdout.includes('new access token'))
@@ -78,10 +80,64 @@ t.test('serves, ends what is in flight on SIGTERM, and exits with 0', async (t) 
   t.notMatch(output.stdout + output.stderr, /eyJ/)
 })
 
+t.test('goes on, not ready, for as long as it is told before it closes', async (t) => {
+  const simulator = await startSimulator()
+  t.teardown(() => simulator.close())
+  const { child, output, ended, url } = start(t, 'src/server.ts', {
+    ...simulator.environment,
+    AUTH_MODE: 'none',
+    PORT: '0',
+    SHUTDOWN_DELAY_MS: '1000',
+  })
+  await until(() => output.stdout.includes('new access token'))
+  child.kill('SIGTERM')
+  await until(() => output.stdout.includes('shutting down'))
+  t.equal((await request(`${url()}/health/ready`)).status, 503)
+  t.equal((await request(`${url()}/openapi.yaml`)).status, 200)
+  t.equal(await ended, 0)
+})
+
+t.test('cuts off what does not end within the grace period, and exits with 0', async (t) => {
+  const simulator = await startSimulator()
+  t.teardown(() => simulator.close())
+  const { child, output, ended, url } = start(t, 'src/server.ts', {
+    ...simulator.environment,
+    AUTH_MODE: 'none',
+    PORT: '0',
+    SHUTDOWN_GRACE_MS: '300',
+  })
+  await until(() => output.stdout.includes('new access token'))
+  simulator.cdf.faults.next('hang')
+  const cutOff = request(`${url()}/jobs/${JOB_ID}/quality`).catch(() => 'cut off')
+  await until(() => simulator.cdf.requests.length === 1)
+  child.kill('SIGTERM')
+  t.equal(await cutOff, 'cut off')
+  t.equal(await ended, 0)
+  t.match(output.stdout, 'connections cut off')
+})
+
+t.test('exits with 1 when the port is taken', async (t) => {
+  const simulator = await startSimulator()
+  t.teardown(() => simulator.close())
+  const { port } = new URL(simulator.url)
+  const { output, ended } = start(t, 'src/server.ts', {
+    ...simulator.environment,
+    AUTH_MODE: 'none',
+    PORT: port,
+    SHUTDOWN_DELAY_MS: '60000',
+  })
+  t.equal(await ended, 1, 'and waits for nothing')
+  t.match(output.stdout, /EADDRINUSE/)
+})
+
 t.test('starts although neither CDF nor the identity provider is there', async (t) => {
   const simulator = await startSimulator()
   await simulator.close()
-  const { child, ended, url } = start(t, 'src/server.ts', { ...simulator.environment, PORT: '0' })
+  const { child, ended, url } = start(t, 'src/server.ts', {
+    ...simulator.environment,
+    AUTH_MODE: 'none',
+    PORT: '0',
+  })
   await until(() => url() !== '')
   t.equal((await request(`${url()}/health/live`)).status, 200)
   t.equal((await request(`${url()}/health/ready`)).status, 503)
@@ -102,8 +158,13 @@ t.test(
     })
     await until(() => output.stdout.includes('Press Ctrl-C'))
     t.match(output.stdout, /Swagger UI +http:\/\/127\.0\.0\.1:\d+\/docs/)
-    const urls = [...output.stdout.matchAll(/curl -i (\S+)/g)].map(([, url = '']) => url)
-    const answers = await Promise.all(urls.map((url) => request(url)))
+    const [, authorization = ''] = output.stdout.match(/-H 'Authorization: (Bearer [^']+)'/) ?? []
+    const commands = [...output.stdout.matchAll(/curl -i(.*) (http\S+)/g)]
+    const answers = await Promise.all(
+      commands.map(([, header, url = '']) =>
+        request(url, header ? { headers: { authorization } } : {}),
+      ),
+    )
     t.strictSame(
       answers.map(({ status, body }) => (status === 200 ? body.status : body.code)),
       [
@@ -116,6 +177,7 @@ t.test(
         'Queued',
         'job-not-found',
         'invalid-job-id',
+        'unauthenticated',
       ],
     )
     child.kill('SIGINT')
@@ -134,7 +196,7 @@ t.test('the demo says which port is taken', async (t) => {
 })
 
 t.test('.env.example and the README name every variable with its default', async (t) => {
-  const { EnvironmentSchema } = await import('../src/config.ts')
+  const { EnvironmentSchema } = await import('../src/environment.ts')
   const example = await readFile(resolve(root, '.env.example'), 'utf8')
   const readme = await readFile(resolve(root, 'README.md'), 'utf8')
   for (const [name, schema] of Object.entries(EnvironmentSchema.properties)) {

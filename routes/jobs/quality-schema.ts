@@ -31,6 +31,7 @@ export const jobQualityRouteSchema = {
   operationId: 'getJobQuality',
   tags: ['jobs'],
   summary: 'The quality of one contextualization job',
+  security: [{ bearer: [] }],
   description: [
     'The state of an estimate quality job of advanced joins and, once it is Completed, its scores.',
     'A failed job is a 200 with status Failed and its errorMessage. A missing score is null, never 0.',
@@ -73,9 +74,12 @@ export const jobQualityRouteSchema = {
     ...problemResponses(
       'invalid-job-id',
       'invalid-request',
+      'unauthenticated',
+      'forbidden',
       'job-not-found',
       'method-not-allowed',
       'uri-too-long',
+      'too-many-requests',
       'headers-too-large',
       'internal-error',
       'upstream-rejected',
@@ -85,6 +89,7 @@ export const jobQualityRouteSchema = {
       'upstream-error',
       'identity-provider-rejected',
       'identity-provider-unavailable',
+      'caller-keys-unavailable',
       'upstream-throttled',
       'overloaded',
       'upstream-timeout',

@@ -1,11 +1,12 @@
-import type { KeyObject } from 'node:crypto'
-import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { X509Certificate } from 'node:crypto'
 import * as client from 'openid-client'
 import type { Dispatcher } from 'undici'
+import { codeOf } from '../error-for-log.ts'
 import { exchange } from '../http-exchange.ts'
-import { isLoopback } from '../loopback.ts'
+import { isHttpsOrLoopback } from '../loopback.ts'
 import { ProxyError } from '../problem.ts'
 import { parseRetryAfter } from '../retry-after.ts'
+import { importSigningKey } from './signing-key.ts'
 import type { TokenGrant } from './token-provider.ts'
 
 /** How the service proves who it is. The secret or key is read anew for each exchange, so that it can be rotated. */
@@ -27,6 +28,11 @@ export interface ClientCredentialsOptions {
   /** For discovery and exchange each, bodies included. */
   timeoutMs: number
   dispatcher: Dispatcher
+}
+
+/** An answer that is well-formed, but not to be used. Its message is ours and may be logged. */
+class TokenAnswerError extends Error {
+  override readonly name = 'TokenAnswerError'
 }
 
 /** RFC 6750 §2.1: nothing else may stand behind `Bearer ` in a header. */
@@ -57,10 +63,10 @@ export function clientCredentialsExchange(
       configuration.timeout = timeoutMs / 1000
       configuration[client.customFetch] = fetchBounded
       // The configuration has made sure that plain http leads to the loopback only.
-      if (isLoopbackHttp(metadata.token_endpoint)) client.allowInsecureRequests(configuration)
+      if (isPlainHttp(metadata.token_endpoint)) client.allowInsecureRequests(configuration)
       const answer = await client.clientCredentialsGrant(configuration, parameters)
       if (answer.token_type !== 'bearer' || !B64TOKEN.test(answer.access_token)) {
-        throw new TypeError('the token endpoint granted something that is no bearer token')
+        throw new TokenAnswerError('the token endpoint granted something that is no bearer token')
       }
       return { accessToken: answer.access_token, expiresInSeconds: answer.expires_in }
     } catch (error) {
@@ -80,7 +86,7 @@ async function discover(
   fetchBounded: client.CustomFetch,
 ): Promise<client.ServerMetadata> {
   const base = issuer.href.replace(/\/+$/, '')
-  const execute = isLoopbackHttp(base) ? [client.allowInsecureRequests] : []
+  const execute = isPlainHttp(base) ? [client.allowInsecureRequests] : []
   const options = { execute, timeout: timeoutMs / 1000, [client.customFetch]: fetchBounded }
   const attempt = (url: string) =>
     client.discovery(new URL(url), clientId, undefined, undefined, options)
@@ -90,11 +96,8 @@ async function discover(
   })
   const metadata = found.serverMetadata()
   const { token_endpoint: tokenEndpoint } = metadata
-  if (
-    !tokenEndpoint ||
-    (new URL(tokenEndpoint).protocol !== 'https:' && !isLoopbackHttp(tokenEndpoint))
-  ) {
-    throw new TypeError('the issuer names no token endpoint, or one with plain http')
+  if (!tokenEndpoint || !isHttpsOrLoopback(tokenEndpoint)) {
+    throw new TokenAnswerError('the issuer names no token endpoint, or one with plain http')
   }
   return metadata
 }
@@ -112,8 +115,8 @@ async function clientAuth(authentication: ClientAuthentication): Promise<client.
  * RFC 7523. A certificate beside the key in the PEM adds its thumbprints to the header, by which Entra ID finds it.
  * @see https://learn.microsoft.com/entra/identity-platform/certificate-credentials
  */
-async function privateKeyJwt(pem: string): Promise<client.ClientAuth> {
-  const key = await signingKey(createPrivateKey(pem))
+function privateKeyJwt(pem: string): client.ClientAuth {
+  const key = importSigningKey(pem)
   const certificate = pem.includes('BEGIN CERTIFICATE')
     ? new X509Certificate(pem.slice(pem.indexOf('-----BEGIN CERTIFICATE')))
     : undefined
@@ -126,27 +129,6 @@ async function privateKeyJwt(pem: string): Promise<client.ClientAuth> {
       header['x5t#S256'] = thumbprint(certificate.fingerprint256)
     },
   })
-}
-
-/** An RSA key signs RS256, an EC key the algorithm of its curve, an Ed25519 key Ed25519. */
-async function signingKey(key: KeyObject): Promise<CryptoKey> {
-  switch (key.asymmetricKeyType) {
-    case 'rsa':
-      return key.toCryptoKey({ name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' }, false, ['sign'])
-    case 'ec': {
-      const curves: Record<string, string> = {
-        prime256v1: 'P-256',
-        secp384r1: 'P-384',
-        secp521r1: 'P-521',
-      }
-      const namedCurve = curves[key.asymmetricKeyDetails?.namedCurve ?? '']
-      if (!namedCurve) break
-      return key.toCryptoKey({ name: 'ECDSA', namedCurve }, false, ['sign'])
-    }
-    case 'ed25519':
-      return key.toCryptoKey('Ed25519', false, ['sign'])
-  }
-  throw new TypeError('the private key is of no type that can sign a client assertion')
 }
 
 /** The bounded exchange of this service in the shape of `fetch`, as far as openid-client uses it. */
@@ -188,6 +170,7 @@ function identityProviderError(error: unknown, mayBeRefusal: boolean): ProxyErro
     codeOf((error as { cause?: unknown }).cause),
     status && `status ${status}`,
     oauthError,
+    error instanceof TokenAnswerError ? error.message : undefined,
   ]
   const cause = new Error([name, ...facts.filter((fact) => fact !== undefined)].join(', '))
   const isRefusal =
@@ -218,14 +201,6 @@ function responseOf(error: unknown): Response | undefined {
   return cause instanceof Response ? cause : undefined
 }
 
-function codeOf(error: unknown): string | undefined {
-  const code =
-    typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined
-  return typeof code === 'string' ? code : undefined
-}
-
-function isLoopbackHttp(url: string | undefined): boolean {
-  if (url === undefined) return false
-  const { protocol, hostname } = new URL(url)
-  return protocol === 'http:' && isLoopback(hostname)
+function isPlainHttp(url: string | undefined): boolean {
+  return url !== undefined && new URL(url).protocol === 'http:'
 }

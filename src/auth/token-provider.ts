@@ -34,6 +34,8 @@ const MAX_LIFETIME_SECONDS = 86_400
 const RENEWAL_SECONDS = 60
 /** A client that was refused will be refused again until somebody mends it: ask no more often than this. */
 const REFUSED_RETRY_MS = 30_000
+/** An identity provider that failed twice in a row is asked again after this long, doubling up to the greatest. */
+const FAILED_RETRY_MS = { first: 100, greatest: 2_000 }
 /** While the old token still serves, a failed renewal is tried again after this. */
 const RENEWAL_RETRY_MS = 5_000
 /** CDF may refuse this many tokens within the window before the next refusal no longer drops one: a 401 storm (wrong
@@ -51,6 +53,7 @@ export class TokenProvider {
   #inFlight: Promise<AccessToken> | undefined
   /** No exchange before this time; the last failure is the answer until then. */
   #blocked: { untilMs: number; error: unknown } | undefined
+  #failuresInARow = 0
   #renewNotBeforeMs = 0
   #invalidationsMs: number[] = []
 
@@ -90,7 +93,7 @@ export class TokenProvider {
 
   #exchange(): Promise<AccessToken> {
     if (this.#blocked && this.#options.now() < this.#blocked.untilMs)
-      return Promise.reject(this.#blocked.error)
+      return Promise.reject(this.#blockedError())
     this.#inFlight ??= this.#exchangeNow().finally(() => {
       this.#inFlight = undefined
     })
@@ -114,15 +117,38 @@ export class TokenProvider {
         expiresAtMs: askedAtMs + lifetimeSeconds * 1000,
       }
       this.#blocked = undefined
+      this.#failuresInARow = 0
       onExchange({ lifetimeSeconds })
       return this.#token
     } catch (error) {
+      this.#failuresInARow += 1
       this.#renewNotBeforeMs = now() + RENEWAL_RETRY_MS
-      const blockMs = blockAfter(error)
-      if (blockMs > 0) this.#blocked = { untilMs: now() + blockMs, error }
+      this.#blocked = { untilMs: now() + this.#blockAfter(error), error }
       onExchange({ error })
-      throw error
+      throw this.#blockedError()
     }
+  }
+
+  /** How long no exchange may follow a failed one: a refusal lasts, who is told to wait waits, and a storm is none. */
+  #blockAfter(error: unknown): number {
+    if (!(error instanceof ProxyError)) return 0
+    if (error.code === 'identity-provider-rejected') return REFUSED_RETRY_MS
+    if (error.retryAfterSeconds !== undefined) return error.retryAfterSeconds * 1000
+    // The first failure may be over already.
+    return this.#failuresInARow === 1
+      ? 0
+      : Math.min(FAILED_RETRY_MS.first * 2 ** (this.#failuresInARow - 2), FAILED_RETRY_MS.greatest)
+  }
+
+  /** The last failure, with what is left of the time to wait. */
+  #blockedError(): unknown {
+    const { untilMs = 0, error } = this.#blocked ?? {}
+    const leftMs = untilMs - this.#options.now()
+    if (!(error instanceof ProxyError) || leftMs < 1000) return error
+    return new ProxyError(error.code, {
+      cause: error.cause,
+      retryAfterSeconds: Math.ceil(leftMs / 1000),
+    })
   }
 }
 
@@ -130,13 +156,6 @@ function clampLifetime(seconds = DEFAULT_LIFETIME_SECONDS): number {
   return Number.isFinite(seconds)
     ? Math.min(Math.max(seconds, 0), MAX_LIFETIME_SECONDS)
     : DEFAULT_LIFETIME_SECONDS
-}
-
-/** How long no exchange may follow a failed one: a refusal lasts, and who is told to wait waits. All else may be over. */
-function blockAfter(error: unknown): number {
-  if (!(error instanceof ProxyError)) return 0
-  if (error.code === 'identity-provider-rejected') return REFUSED_RETRY_MS
-  return (error.retryAfterSeconds ?? 0) * 1000
 }
 
 function waitFor<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {

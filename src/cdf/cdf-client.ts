@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Dispatcher } from 'undici'
 import { errors } from 'undici'
 import type { TokenProvider } from '../auth/token-provider.ts'
-import type { HttpAnswer } from '../http-exchange.ts'
+import { codeOf } from '../error-for-log.ts'
+import type { HttpHead } from '../http-exchange.ts'
 import { exchange, UnreadableAnswerError } from '../http-exchange.ts'
 import type { ProblemCode, UpstreamAnswer } from '../problem.ts'
 import { ProxyError } from '../problem.ts'
@@ -28,7 +29,7 @@ export interface CdfCall {
   requestId: string
   /** HTTP status, and CDF's own x-request-id; each null if there was none. */
   upstream: UpstreamAnswer
-  /** Why there was no answer: a name or code. */
+  /** Why there was no whole answer: timeout, deadline, abandoned, or the name and code of an error. */
   failure?: string
   durationMs: number
 }
@@ -94,13 +95,15 @@ export class CdfClient {
     const { tokens, concurrency, deadlineMs, maxAttempts, random } = this.#options
     const deadline = AbortSignal.timeout(deadlineMs)
     const signal = AbortSignal.any([context.signal, deadline])
+    // Before the queue, so that nobody waits for a token in a place that another call could use …
     let token = await tokens.get(signal)
     let replayed = false
     for (let attempts = 1; ; ) {
-      const accessToken = token.value
-      const attempt = await concurrency.run(signal, () =>
-        this.#attempt(jobId, accessToken, { ...context, signal }),
-      )
+      const attempt = await concurrency.run(signal, async () => {
+        // … and again after it, since the token may have been refused or renewed meanwhile.
+        token = await tokens.get(signal)
+        return this.#attempt(jobId, token.value, { ...context, signal })
+      })
       if ('job' in attempt) return attempt.job
       context.signal.throwIfAborted()
       if (attempt.unauthorized && !replayed) {
@@ -127,123 +130,122 @@ export class CdfClient {
     accessToken: string,
     { signal, requestId, traceparent }: CallContext,
   ): Promise<Attempt> {
-    const { baseUrl, project, attemptTimeoutMs, dispatcher, onCall } = this.#options
+    const { attemptTimeoutMs, dispatcher, onCall } = this.#options
     const startedAt = performance.now()
-    const report = (upstream: UpstreamAnswer, failure?: string) =>
-      onCall({
-        jobId,
-        requestId,
-        upstream,
-        durationMs: performance.now() - startedAt,
-        ...(failure !== undefined && { failure }),
-      })
     const timeout = AbortSignal.any([signal, AbortSignal.timeout(attemptTimeoutMs)])
-    try {
-      const answer = await exchange(
-        `${baseUrl}/api/v1/projects/${encodeURIComponent(project)}/advancedjoins/estimatequality/${encodeURIComponent(jobId)}`,
-        {
-          method: 'GET',
-          headers: {
-            ...this.#headers,
-            authorization: `Bearer ${accessToken}`,
-            'x-request-id': requestId,
-            traceparent,
-          },
-          signal: timeout,
-          dispatcher,
-        },
-      )
-      const upstream = { status: answer.status, requestId: requestIdOf(answer) }
-      report(upstream)
-      return judge(jobId, answer, upstream)
-    } catch (error) {
-      const failure = timeout.aborted ? 'aborted' : failureOf(error)
-      report({ status: null, requestId: null }, failure)
-      return lost(error, timeout.aborted)
-    }
+    let head: HttpHead | undefined
+    const outcome = await exchange(this.#urlOf(jobId), {
+      method: 'GET',
+      headers: {
+        ...this.#headers,
+        authorization: `Bearer ${accessToken}`,
+        'x-request-id': requestId,
+        traceparent,
+      },
+      signal: timeout,
+      dispatcher,
+      onHead: (received) => {
+        head = received
+      },
+    }).catch((error: unknown) => ({ error }))
+
+    const failure = 'error' in outcome ? failureOf(outcome.error, signal, timeout) : undefined
+    onCall({
+      jobId,
+      requestId,
+      upstream: upstreamOf(head),
+      durationMs: performance.now() - startedAt,
+      ...(failure !== undefined && { failure }),
+    })
+    if ('body' in outcome) return judge(jobId, outcome, outcome.body.toString('utf8'))
+    if (timeout.aborted) return failed('upstream-timeout', head)
+    // A status other than 200 says enough without its body.
+    return head && head.status !== 200 ? judge(jobId, head, '') : lost(outcome.error, head)
+  }
+
+  #urlOf(jobId: string): string {
+    const { baseUrl, project } = this.#options
+    const path = `advancedjoins/estimatequality/${encodeURIComponent(jobId)}`
+    return `${baseUrl}/api/v1/projects/${encodeURIComponent(project)}/${path}`
   }
 }
 
 /** What an answer of CDF means here. */
-function judge(jobId: string, answer: HttpAnswer, upstream: UpstreamAnswer): Attempt {
-  const { status, headers } = answer
-  const text = answer.body.toString('utf8')
+function judge(jobId: string, head: HttpHead, body: string): Attempt {
+  const { status, headers } = head
   if (status === 200) {
-    const job = parseCdfJob(text)
-    return job && isSameJob(jobId, job.jobId)
-      ? { job }
-      : failed('upstream-invalid-response', upstream)
+    const job = parseCdfJob(body)
+    return job && isSameJob(jobId, job.jobId) ? { job } : failed('upstream-invalid-response', head)
   }
-  if (status < 400) return failed('upstream-invalid-response', upstream)
+  if (status < 400) return failed('upstream-invalid-response', head)
 
-  const error = parseCdfError(text)
+  const error = parseCdfError(body)
   // Compared with "true": some client tests its mere presence, and then obeys "false".
-  const autoRetryable = error.autoRetryable || headers['cdf-is-auto-retryable'] === 'true'
+  const retryable = error.autoRetryable || headers['cdf-is-auto-retryable'] === 'true'
   switch (status) {
     case 401:
-      return { ...failed('upstream-auth-failed', upstream), unauthorized: true }
+      return { ...failed('upstream-auth-failed', head), unauthorized: true }
     case 404:
-      return failed('job-not-found', upstream)
+      return failed('job-not-found', head)
     case 429:
       // Never retried: a throttled request uses quota too.
-      return failed('upstream-throttled', upstream, {
+      return failed('upstream-throttled', head, {
         retryAfterSeconds: parseRetryAfter(headers['retry-after'], Date.now()),
       })
     case 400:
-      return failed(error.missing ? 'job-not-found' : 'upstream-rejected', upstream, {
-        retryable: autoRetryable,
-      })
+      return failed(error.missing ? 'job-not-found' : 'upstream-rejected', head, { retryable })
     case 403:
       // CDF hides what one may not see behind the words of a 404.
       return error.message.startsWith('Resource not found')
-        ? failed('job-not-found', upstream)
-        : failed('upstream-forbidden', upstream, { retryable: autoRetryable })
+        ? failed('job-not-found', head)
+        : failed('upstream-forbidden', head, { retryable })
     case 502:
     case 503:
     case 504:
-      return failed('upstream-error', upstream, { retryable: true })
+      return failed('upstream-error', head, { retryable: true })
     default:
-      return failed(status >= 500 ? 'upstream-error' : 'upstream-rejected', upstream, {
-        retryable: autoRetryable,
-      })
+      return failed(status >= 500 ? 'upstream-error' : 'upstream-rejected', head, { retryable })
   }
 }
 
-/** What it means that there was no whole answer. */
-function lost(error: unknown, timedOut: boolean): Attempt {
-  if (timedOut) return failed('upstream-timeout')
-  const cause = new Error(failureOf(error))
+/** What it means that there was no whole answer, although there was time for it. */
+function lost(error: unknown, head: HttpHead | undefined): Attempt {
   const isUnreadable =
     error instanceof UnreadableAnswerError ||
     error instanceof errors.HTTPParserError ||
     error instanceof errors.HeadersOverflowError
   return isUnreadable
-    ? failed('upstream-invalid-response', undefined, { cause })
-    : failed('upstream-error', undefined, { cause, retryable: true })
+    ? failed('upstream-invalid-response', head)
+    : failed('upstream-error', head, { retryable: true })
 }
 
 function failed(
   code: ProblemCode,
-  upstream?: UpstreamAnswer,
+  head: HttpHead | undefined,
   {
     retryable = false,
-    ...options
-  }: { retryable?: boolean; retryAfterSeconds?: number | undefined; cause?: unknown } = {},
+    retryAfterSeconds,
+  }: { retryable?: boolean; retryAfterSeconds?: number | undefined } = {},
 ): Extract<Attempt, { error: ProxyError }> {
-  return { error: new ProxyError(code, { ...options, upstream }), unauthorized: false, retryable }
+  const upstream = head && upstreamOf(head)
+  const error = new ProxyError(code, { upstream, retryAfterSeconds })
+  return { error, unauthorized: false, retryable }
 }
 
-/** Name and code only: messages of HTTP clients may hold parts of what was received. */
-function failureOf(error: unknown): string {
-  if (!(error instanceof Error)) return 'Error'
-  return 'code' in error && typeof error.code === 'string'
-    ? `${error.name} ${error.code}`
-    : error.name
+/** Why there was no whole answer: who ended it, or a name and a code. Messages may hold parts of what was received. */
+function failureOf(error: unknown, signal: AbortSignal, timeout: AbortSignal): string {
+  if (signal.aborted) return signal.reason?.name === 'TimeoutError' ? 'deadline' : 'abandoned'
+  if (timeout.aborted) return 'timeout'
+  return [error instanceof Error ? error.name : 'Error', codeOf(error)].filter(Boolean).join(' ')
 }
 
-function requestIdOf({ headers }: HttpAnswer): string | null {
-  const id = headers['x-request-id']
-  return typeof id === 'string' && CDF_REQUEST_ID.test(id) ? id : null
+/** What of an answer may be told: its status and CDF's request id, each null if there was none. */
+function upstreamOf(head: HttpHead | undefined): UpstreamAnswer {
+  const id = head?.headers['x-request-id']
+  return {
+    status: head?.status ?? null,
+    requestId: typeof id === 'string' && CDF_REQUEST_ID.test(id) ? id : null,
+  }
 }
 
 /**

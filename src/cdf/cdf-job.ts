@@ -8,7 +8,7 @@ import { Compile } from 'typebox/compile'
  * The members named here are those of the reference.
  * @see https://docs.cognite.com/20230101-alpha/advanced-joins/retrieve-estimate-quality-status
  */
-export const CdfJobSchema = Type.Object({
+const CdfJobSchema = Type.Object({
   jobId: Type.String(),
   status: Type.String(),
   advancedJoinExternalId: Type.Optional(Type.Unknown()),
@@ -42,14 +42,13 @@ export interface CdfError {
 }
 
 /**
- * Reads any error body: `{"error":{"code","message",…}}` as documented, `{"error":"text"}` and non-JSON as seen.
- * @see https://docs.cognite.com/dev/ (errors)
+ * Reads any error body: `{"error":{"code","message",…}}` as documented; `{"error":"text"}`, `{"code","message"}` and
+ * plain text as seen.
  */
 export function parseCdfError(text: string): CdfError {
   const body = parseJson(text)
-  const error: unknown = isRecord(body) ? body.error : undefined
-  if (typeof error === 'string') return { message: error, missing: false, autoRetryable: false }
-  if (!isRecord(error)) return { message: '', missing: false, autoRetryable: false }
+  const error: unknown = isRecord(body) ? (body.error ?? body) : text
+  if (!isRecord(error)) return { message: String(error), missing: false, autoRetryable: false }
   return {
     message: typeof error.message === 'string' ? error.message : '',
     missing: Array.isArray(error.missing) && error.missing.length > 0,

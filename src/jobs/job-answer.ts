@@ -3,7 +3,7 @@ import type { JobQuality } from './job-quality.ts'
 import { lacksScores } from './normalize-job.ts'
 
 /** A Completed job without a single score is asked for again after this long: it may be a renamed field. */
-export const SCORELESS_FRESH_MS = 60_000
+const SCORELESS_FRESH_MS = 60_000
 
 /** What is sent for a job and kept for the next caller: everything that costs something is made once, here. */
 export interface JobAnswer {

@@ -1,3 +1,4 @@
+import type { CallContext } from '../cdf/cdf-client.ts'
 import type { CdfJob } from '../cdf/cdf-job.ts'
 import type { JobId } from '../cdf/job-id.ts'
 import type { ProblemCode } from '../problem.ts'
@@ -7,15 +8,6 @@ import type { JobAnswer } from './job-answer.ts'
 import { toJobAnswer } from './job-answer.ts'
 import type { JobCache } from './job-cache.ts'
 import { normalizeJob } from './normalize-job.ts'
-
-/** What a read takes upstream from the request that caused it, besides the job id. */
-export interface ReadContext {
-  /** Aborts when the caller is gone. */
-  readonly signal: AbortSignal
-  readonly requestId: string
-  /** W3C traceparent to send. */
-  readonly traceparent: string
-}
 
 /** How the cache took part in an answer, in the words of RFC 9211. */
 export type CacheOutcome = 'hit' | 'miss' | 'stale' | 'stale-if-error'
@@ -36,7 +28,7 @@ export type JobRead = {
 export interface JobQualityReaderOptions {
   cache: JobCache
   /** Asks CDF for one job; throws ProxyError. */
-  fetchJob: (jobId: JobId, context: ReadContext) => Promise<CdfJob>
+  fetchJob: (jobId: JobId, context: CallContext) => Promise<CdfJob>
   /** How long a job that is not done stays fresh, in milliseconds. */
   statusFreshMs: number
   /** How long its last answer may be served while CDF fails, in milliseconds. */
@@ -44,7 +36,7 @@ export interface JobQualityReaderOptions {
   /** Monotonic clock, milliseconds; the same as the cache's. */
   now: () => number
   /** Told of each field of CDF's that was not as the reference says. */
-  onDeviation: (field: string, job: CdfJob) => void
+  onDeviation: (field: string, job: CdfJob, requestId: string) => void
 }
 
 /** While CDF fails in one of these ways, a recent answer is better than none. All others say something of the job or of us. */
@@ -54,6 +46,13 @@ const STALE_IF_ERROR: ReadonlySet<ProblemCode> = new Set([
   'upstream-throttled',
   'upstream-unavailable',
   'overloaded',
+])
+
+/** After one of these, what CDF said before is not to be served any more, not even stale. */
+const REVOKES: ReadonlySet<ProblemCode> = new Set([
+  'upstream-auth-failed',
+  'upstream-forbidden',
+  'upstream-invalid-response',
 ])
 
 /** The idea of the service: cache → read in flight → CDF → normalize → keep. One upstream read per job, whoever asks. */
@@ -70,30 +69,31 @@ export class JobQualityReader {
    * A problem is a value here, since it may come from the cache too; only a bug or the caller's leaving rejects.
    * @param context called only if CDF may have to be asked
    */
-  read(jobId: JobId, context: () => ReadContext): JobRead | Promise<JobRead> {
+  read(jobId: JobId, context: () => CallContext): JobRead | Promise<JobRead> {
     const { cache, now } = this.#options
     const held = cache.fresh(jobId)
     if (held) return { ...kept(held, now()), outcome: 'hit', collapsed: false }
     return this.#readThrough(jobId, context())
   }
 
-  async #readThrough(jobId: JobId, context: ReadContext): Promise<JobRead> {
+  async #readThrough(jobId: JobId, context: CallContext): Promise<JobRead> {
     const collapsed = this.#flights.has(jobId)
     const read = await this.#flights.run(jobId, context.signal, (signal) =>
       this.#ask(jobId, { ...context, signal }),
     )
-    return collapsed ? { ...read, collapsed } : read
+    // What was served stale was not forwarded to, whoever asked.
+    return collapsed && read.outcome !== 'stale-if-error' ? { ...read, collapsed } : read
   }
 
   /** The one upstream read that all callers of the job share. */
-  async #ask(jobId: JobId, context: ReadContext): Promise<JobRead> {
+  async #ask(jobId: JobId, context: CallContext): Promise<JobRead> {
     const { cache, fetchJob, statusFreshMs, now } = this.#options
     const outcome = cache.latest(jobId) ? 'stale' : 'miss'
     try {
       const job = await fetchJob(jobId, context)
       context.signal.throwIfAborted()
       const { quality, deviations } = normalizeJob(jobId, job)
-      for (const field of deviations) this.#options.onDeviation(field, job)
+      for (const field of deviations) this.#options.onDeviation(field, job, context.requestId)
       const answer = this.#neverBack(jobId, toJobAnswer(quality, now(), statusFreshMs))
       cache.keep(jobId, answer)
       return { answer, outcome, collapsed: false }
@@ -118,7 +118,7 @@ export class JobQualityReader {
       if (latest && !latest.done && now() - latest.readAtMs < staleIfErrorMs) {
         return { ...kept(latest, now()), outcome: 'stale-if-error', collapsed: false }
       }
-    } else {
+    } else if (REVOKES.has(problem.code)) {
       cache.forgetPending(jobId)
     }
     return { problem, outcome, collapsed: false }

@@ -35,7 +35,7 @@ const OtherMatcher = Type.Unsafe<{ type: string; [member: string]: string }>(
     { type: Type.String({ maxLength: MAX_TEXT_LENGTH }) },
     {
       additionalProperties: Type.String({ maxLength: MAX_TEXT_LENGTH }),
-      description: 'A type that CDF has grown since, with its string members.',
+      description: 'A type that CDF introduced later, with its string members.',
     },
   ),
 )
@@ -48,7 +48,7 @@ export const JobQualitySchema = Type.Object(
     }),
     status: Type.Enum([...JOB_STATUSES], {
       type: 'string',
-      description: 'Unknown is a status that CDF has grown since: the job is not done.',
+      description: 'Unknown is a status that CDF introduced later: the job is not done.',
     }),
     done: Type.Boolean({
       description: 'True for Completed and Failed only: nothing will change any more.',

@@ -16,7 +16,7 @@ const STATUSES: ReadonlyMap<string, JobStatus> = new Map([
 ])
 
 /** A matcher of a type that we do not know keeps at most this many members: the reference's only type has five. */
-const MAX_MATCHER_MEMBERS = 20
+const MAX_MATCHER_MEMBERS = 100
 
 /** 9999-12-31T23:59:59.999Z, the last instant that RFC 3339 can write. */
 const MAX_EPOCH_MS = 253402300799999
@@ -41,8 +41,8 @@ export function normalizeJob(jobId: JobId, job: CdfJob): NormalizedJob {
   }
 
   const status = STATUSES.get(job.status) ?? 'Unknown'
-  // The words of the reference are those that mean themselves.
-  if (status !== job.status) deviations.push('status')
+  // The words of the reference are those that mean themselves, and Unknown is none of them.
+  if (status !== job.status || status === 'Unknown') deviations.push('status')
 
   const percent = (field: keyof CdfJob): number | null => {
     const score = job[field]
@@ -54,7 +54,8 @@ export function normalizeJob(jobId: JobId, job: CdfJob): NormalizedJob {
     return check(field, isValid, isValid ? new Date(epochMs).toISOString() : '')
   }
 
-  const startedAt = time('startTime')
+  // Undocumented while Queued, so that nothing deviates.
+  const startedAt = status === 'Queued' ? null : time('startTime')
   const quality: JobQuality = {
     jobId,
     status,
@@ -75,7 +76,7 @@ export function normalizeJob(jobId: JobId, job: CdfJob): NormalizedJob {
         : null,
     errorMessage: null,
     createdAt: time('createdTime'),
-    startedAt: status === 'Queued' ? null : startedAt,
+    startedAt,
     statusChangedAt: time('statusTime'),
   }
 
@@ -147,7 +148,9 @@ function isEpochMs(value: unknown): value is number {
 }
 
 function isText(value: unknown, maxLength: number): value is string {
-  return typeof value === 'string' && value.length <= maxLength
+  // In characters, as the schema counts; one takes at most two UTF-16 code units.
+  if (typeof value !== 'string' || value.length > 2 * maxLength) return false
+  return value.length <= maxLength || [...value].length <= maxLength
 }
 
 /** Without control characters and lone surrogates, and at most {@link MAX_TEXT_LENGTH} characters (code points). */

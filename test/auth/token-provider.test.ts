@@ -169,15 +169,36 @@ t.test('asks no more than once in 30 s after a refusal of the client', async (t)
   t.equal((await next).value, 'token-2', 'it heals by itself')
 })
 
-t.test('asks again at once after the identity provider was unavailable', async (t) => {
-  const { tokens, exchanges, refuse, grant } = controlled()
-  const failed = tokens.get()
-  refuse(new ProxyError('identity-provider-unavailable'))
-  await rejectsWith(t, failed, 'identity-provider-unavailable')
+t.test('asks again at once after one failure, and ever more slowly after several', async (t) => {
+  const { clock, tokens, exchanges, refuse, grant } = controlled()
+  const fail = async () => {
+    const failed = tokens.get()
+    refuse(new ProxyError('identity-provider-unavailable'))
+    await rejectsWith(t, failed, 'identity-provider-unavailable')
+  }
+  await fail()
+  for (const waitMs of [0, 100, 200, 400, 800, 1600, 2000, 2000]) {
+    clock.advance(Math.max(0, waitMs - 1))
+    const { length } = exchanges
+    if (waitMs > 0) await rejectsWith(t, tokens.get(), 'identity-provider-unavailable')
+    t.equal(exchanges.length, length, `not before ${waitMs} ms`)
+    clock.advance(waitMs > 0 ? 1 : 0)
+    await fail()
+    t.equal(exchanges.length, length + 1)
+  }
+  clock.advance(2000)
   const next = tokens.get()
-  t.equal(exchanges.length, 2)
   grant(3600)
-  t.equal((await next).value, 'token-2')
+  t.match(await next, { value: /^token-/ })
+})
+
+t.test('says how long there is to wait', async (t) => {
+  const { clock, tokens, refuse } = controlled()
+  const refused = tokens.get()
+  refuse(new ProxyError('identity-provider-rejected'))
+  t.match(await refused.catch((error: unknown) => error), { retryAfterSeconds: 30 })
+  clock.advance(20_500)
+  t.match(await tokens.get().catch((error: unknown) => error), { retryAfterSeconds: 10 })
 })
 
 t.test('waits as long as the identity provider asks for', async (t) => {

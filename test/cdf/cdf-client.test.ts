@@ -260,6 +260,18 @@ const faults: [name: string, fault: Fault, code: string, requests: number][] = [
     1,
   ],
   [
+    'a 403 in plain text',
+    { status: 403, body: 'Resource not found. This may also be …' },
+    'job-not-found',
+    1,
+  ],
+  [
+    'a 403 without an envelope',
+    { status: 403, body: '{"code":403,"message":"Resource not found. x"}' },
+    'job-not-found',
+    1,
+  ],
+  [
     'a 403 in one string',
     { status: 403, body: '{"error":"Resource not found."}' },
     'job-not-found',
@@ -272,6 +284,42 @@ for (const [name, fault, code, requests] of faults) {
     faults.standing = fault
     t.equal((await failureOf(read())).code, code)
     t.equal(received.length, requests, 'requests')
+  })
+}
+
+const packed = { 'content-encoding': 'gzip', 'x-request-id': 'cdf-77' }
+const unreadable: [name: string, fault: Fault, code: string, status: number, requests: number][] = [
+  ['a 200', { status: 200, headers: packed, body: 'oops' }, 'upstream-invalid-response', 200, 1],
+  ['a 503', { status: 503, headers: packed, body: 'oops' }, 'upstream-error', 503, 2],
+  ['a 404', { status: 404, headers: packed, body: 'oops' }, 'job-not-found', 404, 1],
+  ['a 401', { status: 401, headers: packed, body: 'oops' }, 'upstream-auth-failed', 401, 2],
+  [
+    'a 200 that stalls',
+    {
+      raw: 'HTTP/1.1 200 OK\r\nx-request-id: cdf-77\r\ncontent-length: 9\r\n\r\n{',
+      ending: 'silence',
+    },
+    'upstream-timeout',
+    200,
+    1,
+  ],
+  [
+    'a 200 cut short',
+    { raw: 'HTTP/1.1 200 OK\r\nx-request-id: cdf-77\r\ncontent-length: 9\r\n\r\n{' },
+    'upstream-error',
+    200,
+    2,
+  ],
+]
+for (const [name, fault, code, status, requests] of unreadable) {
+  t.test(`knows what CDF said by the head of ${name} whose body cannot be read`, async (t) => {
+    const { faults, received, calls, read } = await start(t, { attemptTimeoutMs: 100 })
+    faults.standing = fault
+    const error = await failureOf(read())
+    t.equal(error.code, code)
+    t.strictSame(error.upstream, { status, requestId: 'cdf-77' })
+    t.strictSame(calls[0]?.upstream, { status, requestId: 'cdf-77' })
+    t.equal(received.length, requests)
   })
 }
 
@@ -354,24 +402,26 @@ t.test('says how long CDF wants to be left alone, within a minute', async (t) =>
 })
 
 t.test('gives one attempt its time, body included, and does not repeat it', async (t) => {
-  const { faults, received, read } = await start(t, { attemptTimeoutMs: 60 })
+  const { faults, received, calls, read } = await start(t, { attemptTimeoutMs: 60 })
   faults.next('hang', { raw: 'HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{', ending: 'silence' })
   t.equal((await failureOf(read())).code, 'upstream-timeout')
   t.equal((await failureOf(read())).code, 'upstream-timeout')
   t.equal(received.length, 2)
+  t.match(calls, [{ failure: 'timeout' }, { failure: 'timeout' }])
 })
 
 t.test('gives everything together its deadline', async (t) => {
-  const { faults, received, read } = await start(t, { deadlineMs: 80 })
+  const { faults, received, calls, read } = await start(t, { deadlineMs: 500 })
   faults.next({ status: 503 }, 'hang')
   const startedAt = performance.now()
   t.equal((await failureOf(read())).code, 'upstream-timeout')
   t.ok(performance.now() - startedAt < 1500, 'long before the attempt would have ended')
   t.equal(received.length, 2)
+  t.equal(calls.at(-1)?.failure, 'deadline')
 })
 
 t.test('ends the request to CDF when nobody waits any more, and tries nothing else', async (t) => {
-  const { faults, received, read } = await start(t)
+  const { faults, received, calls, read } = await start(t)
   faults.next('hang')
   const caller = new AbortController()
   const reading = read(caller.signal)
@@ -380,6 +430,7 @@ t.test('ends the request to CDF when nobody waits any more, and tries nothing el
   await t.rejects(reading, { message: 'gone' })
   await until(() => received[0]?.closed === true)
   t.equal(received.length, 1)
+  t.match(calls, [{ failure: 'abandoned' }])
 })
 
 t.test('tells of each request what there is to know, without anything secret', async (t) => {

@@ -1,10 +1,11 @@
 import t from 'tap'
+import type { CallContext } from '../../src/cdf/cdf-client.ts'
 import type { CdfJob } from '../../src/cdf/cdf-job.ts'
 import { parseCdfJob } from '../../src/cdf/cdf-job.ts'
 import type { JobId } from '../../src/cdf/job-id.ts'
 import { parseJobId } from '../../src/cdf/job-id.ts'
 import { JobCache } from '../../src/jobs/job-cache.ts'
-import type { JobRead, ReadContext } from '../../src/jobs/job-quality-reader.ts'
+import type { JobRead } from '../../src/jobs/job-quality-reader.ts'
 import { JobQualityReader } from '../../src/jobs/job-quality-reader.ts'
 import type { ProblemCode } from '../../src/problem.ts'
 import { ProxyError } from '../../src/problem.ts'
@@ -25,7 +26,7 @@ function setUp(
   const cdf: {
     says: CdfJob | ProxyError | Promise<CdfJob>
     asked: string[]
-    contexts: ReadContext[]
+    contexts: CallContext[]
   } = {
     says: RUNNING,
     asked: [],
@@ -247,6 +248,11 @@ const neverStale: ProblemCode[] = [
   'upstream-auth-failed',
   'upstream-forbidden',
   'upstream-invalid-response',
+]
+/** These say nothing of the job, so that what is known of it stays. */
+const neither: ProblemCode[] = [
+  'identity-provider-unavailable',
+  'identity-provider-rejected',
   'upstream-rejected',
 ]
 for (const code of neverStale) {
@@ -258,6 +264,18 @@ for (const code of neverStale) {
     t.match(await read(), { problem: { code }, outcome: 'stale' })
     cdf.says = new ProxyError('upstream-error')
     t.match(await read(), { problem: { code: 'upstream-error' }, outcome: 'miss' })
+  })
+}
+
+for (const code of neither) {
+  t.test(`serves nothing stale with ${code}, but afterwards`, async (t) => {
+    const { clock, cdf, read } = setUp()
+    await read()
+    clock.advance(1_000)
+    cdf.says = new ProxyError(code)
+    t.match(await read(), { problem: { code }, outcome: 'stale' })
+    cdf.says = new ProxyError('upstream-error')
+    t.match(await read(), { outcome: 'stale-if-error' })
   })
 }
 

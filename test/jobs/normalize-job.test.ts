@@ -144,6 +144,12 @@ const rules: [
     ['status'],
   ],
   [
+    'a status Unknown is one that the reference does not know',
+    { status: 'Unknown' },
+    { status: 'Unknown', done: false, scores: null },
+    ['status'],
+  ],
+  [
     'a status is compared exactly',
     { status: 'completed' },
     { status: 'Unknown', done: false },

@@ -1,34 +1,7 @@
 import { METHODS } from 'node:http'
 import { connect } from 'node:net'
-import type { Test } from 'tap'
 import t from 'tap'
-import type { Answer } from '../helper.ts'
-import { JOB_ID, parseRaw, request, sendRaw, startService } from '../helper.ts'
-
-function assertProblem(
-  t: Test,
-  answer: Pick<Answer, 'status' | 'headers' | 'body'>,
-  status: number,
-  code: string,
-) {
-  const { headers, body } = answer
-  t.equal(answer.status, status)
-  t.equal(headers.get('content-type')?.trim(), 'application/problem+json')
-  t.equal(headers.get('cache-control')?.trim(), 'no-store')
-  t.equal(headers.get('x-content-type-options')?.trim(), 'nosniff')
-  t.equal(headers.get('referrer-policy')?.trim(), 'no-referrer')
-  t.equal(
-    headers.get('content-security-policy')?.trim(),
-    "default-src 'none'; frame-ancestors 'none'",
-  )
-  t.match(headers.get('x-request-id'), /^[A-Za-z0-9._-]{1,64}$/)
-  t.match(body, {
-    type: `/problems/${code}`,
-    status,
-    code,
-    requestId: headers.get('x-request-id')?.trim(),
-  })
-}
+import { assertProblem, JOB_ID, parseRaw, request, sendRaw, startService } from '../helper.ts'
 
 const unknownPaths = [
   '/nope',
@@ -164,6 +137,30 @@ const rawRequests: [name: string, bytes: string, status: number, code: string][]
     400,
     'invalid-request',
   ],
+  [
+    'a host with a space',
+    'GET /health/live HTTP/1.1\r\nhost: a b\r\nconnection: close\r\n\r\n',
+    400,
+    'invalid-request',
+  ],
+  [
+    'a host with a user',
+    'GET /health/live HTTP/1.1\r\nhost: a@b\r\nconnection: close\r\n\r\n',
+    400,
+    'invalid-request',
+  ],
+  [
+    'a host that is a URL',
+    'GET /health/live HTTP/1.1\r\nhost: http://x/\r\nconnection: close\r\n\r\n',
+    400,
+    'invalid-request',
+  ],
+  [
+    'a query that cannot be decoded',
+    'GET /health/live?%zz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n',
+    400,
+    'invalid-request',
+  ],
   ['a tunnel', 'CONNECT example.com:443 HTTP/1.1\r\nhost: x\r\n\r\n', 400, 'invalid-request'],
 ]
 for (const [name, bytes, status, code] of rawRequests) {
@@ -179,6 +176,11 @@ for (const [name, bytes, status, code] of rawRequests) {
 }
 
 const goodRaw: [name: string, bytes: string, status: number][] = [
+  [
+    'a host with a port',
+    'GET /health/live HTTP/1.1\r\nhost: [::1]:3000\r\nconnection: close\r\n\r\n',
+    200,
+  ],
   ['HTTP/1.0 without host', 'GET /health/live HTTP/1.0\r\n\r\n', 200],
   [
     'an absolute URL',
@@ -218,4 +220,15 @@ t.test('answers a good request and then a bad one on the same connection', async
   socket.write('GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n')
   await closed
   t.match(received, /^HTTP\/1\.1 200 OK.*HTTP\/1\.1 400 Bad Request.*"code":"invalid-request"/s)
+})
+
+t.test("repeats the caller's request id in what the parser answers", async (t) => {
+  const { port } = await startService(t)
+  const send = async (lines: string) =>
+    parseRaw(await sendRaw(port, `GET / HTTP/1.1\r\nhost: x\r\n${lines}nonsense\r\n\r\n`))
+      .headers.get('x-request-id')
+      ?.trim()
+  t.equal(await send('X-Request-Id: mine-1\r\n'), 'mine-1')
+  t.match(await send('x-request-id: a b\r\n'), /^[0-9a-f-]{36}$/)
+  t.match(await send('x-request-id: a\r\nx-request-id: b\r\n'), /^[0-9a-f-]{36}$/)
 })

@@ -29,7 +29,6 @@ t.test('serves Swagger UI behind a strict policy of its own, over plain http', a
     '/docs/static/swagger-ui-bundle.js',
     '/docs/static/swagger-ui.css',
     '/docs/static/swagger-initializer.js',
-    '/docs/json',
   ]
   for (const path of paths) {
     const { status, headers } = await get(path)
@@ -38,10 +37,44 @@ t.test('serves Swagger UI behind a strict policy of its own, over plain http', a
     t.match(policy, "default-src 'none'")
     t.match(policy, "script-src 'self';")
     t.notMatch(
-      policy,
+      policy.replace(/connect-src [^;]*/, ''),
       /upgrade-insecure-requests|unsafe-eval|script-src[^;]*unsafe-inline|https?:|\*/,
     )
   }
+})
+
+t.test(
+  'serves Swagger UI the contract with the policy of everything that is no page',
+  async (t) => {
+    const { get } = await startService(t)
+    for (const path of ['/docs/json', '/docs/yaml']) {
+      const { headers } = await get(path)
+      t.equal(headers.get('content-security-policy'), "default-src 'none'; frame-ancestors 'none'")
+    }
+  },
+)
+
+t.test('tells Swagger UI where to log in, and only Swagger UI', async (t) => {
+  const { get, simulator } = await startService(t)
+  const { body } = await get('/docs/json')
+  t.notOk(body.components.securitySchemes.login, 'not before the page was opened')
+  const page = await get('/docs')
+  t.match(page.headers.get('content-security-policy'), `connect-src 'self' ${simulator.url};`)
+  const told = await get('/docs/json')
+  t.match(told.body.components.securitySchemes.login.flows.authorizationCode, {
+    authorizationUrl: `${simulator.issuer}/auth`,
+    tokenUrl: `${simulator.issuer}/token`,
+  })
+  t.notOk((await get('/openapi.json')).body.components.securitySchemes.login)
+})
+
+t.test('has no login while the issuer is gone, but the page', async (t) => {
+  const { get, simulator, logs } = await startService(t)
+  simulator.identityProvider.faults.standing = 'reset'
+  const page = await get('/docs')
+  t.equal(page.status, 200)
+  t.match(page.headers.get('content-security-policy'), "connect-src 'self';")
+  t.ok(logs.some(({ msg }) => msg === 'no login for Swagger UI'))
 })
 
 t.test('has no Swagger UI where that is switched off, but the contract', async (t) => {

@@ -17,14 +17,14 @@ t.test(
     const { faults } = simulator.identityProvider
     faults.standing = { status: 500 }
     // The first exchange may already have gone through before the fault stood.
-    if (!app.lifeCycle.ready) {
+    if (app.lifeCycle.missing.size > 0) {
       const { status, body, headers } = await get('/health/ready')
       t.equal(status, 503)
       t.match(body, { code: 'identity-provider-unavailable' })
       t.equal(headers.get('retry-after'), '2')
     }
     faults.clear()
-    await until(() => app.lifeCycle.ready)
+    await until(() => app.lifeCycle.missing.size === 0)
     faults.standing = 'reset'
     simulator.cdf.faults.standing = 'reset'
     const { exchanges } = simulator.identityProvider
@@ -38,7 +38,7 @@ t.test('is not ready before it has a token', async (t) => {
   const environment = { IDP_CLIENT_SECRET: 'wrong' }
   const { get, app, simulator } = await startService(t, { environment })
   await until(() => simulator.identityProvider.exchanges > 0)
-  t.equal(app.lifeCycle.ready, false)
+  t.strictSame([...app.lifeCycle.missing], ['identity-provider-unavailable'])
   t.match(await get('/health/ready'), {
     status: 503,
     body: { code: 'identity-provider-unavailable' },
@@ -48,7 +48,7 @@ t.test('is not ready before it has a token', async (t) => {
 
 t.test('is not ready while draining, and closes each connection', async (t) => {
   const { get, app } = await startService(t)
-  await until(() => app.lifeCycle.ready)
+  await until(() => app.lifeCycle.missing.size === 0)
   app.lifeCycle.draining = true
   const ready = await get('/health/ready')
   t.match(ready, { status: 503, body: { code: 'overloaded' } })

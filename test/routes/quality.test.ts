@@ -3,8 +3,15 @@ import { createServer } from 'node:net'
 import t from 'tap'
 import { lasting, SCORES } from '../../simulator/simulated-job.ts'
 import { ProxyError } from '../../src/problem.ts'
-import type { Answer } from '../helper.ts'
-import { fixtureFault, JOB_ID, jobIdOf, request, startService, until } from '../helper.ts'
+import {
+  assertProblem,
+  fixtureFault,
+  JOB_ID,
+  jobIdOf,
+  request,
+  startService,
+  until,
+} from '../helper.ts'
 
 const UUID_V4 = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
 
@@ -100,7 +107,7 @@ t.test('carries the promised headers', async (t) => {
 })
 
 t.test('answers 304 to whoever has the answer already, also from the cache', async (t) => {
-  const { simulator, quality } = await startService(t)
+  const { url, simulator, quality } = await startService(t)
   simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
   const etag = (await quality()).headers.get('etag') ?? ''
   for (const header of [etag, `W/${etag}`, `"other", ${etag}`, '*']) {
@@ -115,6 +122,12 @@ t.test('answers 304 to whoever has the answer already, also from the cache', asy
     t.equal(headers.get('content-type'), null)
   }
   t.equal((await quality(JOB_ID, { 'if-none-match': '"other"' })).status, 200)
+  const head = await request(`${url}/jobs/${JOB_ID}/quality`, {
+    method: 'HEAD',
+    headers: { 'if-none-match': etag },
+  })
+  t.equal(head.status, 304)
+  t.equal(head.headers.get('content-length'), String(Buffer.byteLength((await quality()).text)))
   t.equal(simulator.cdf.requests.length, 1)
 })
 
@@ -362,8 +375,9 @@ const problems: {
 ]
 for (const { name, fault, status, code, retryAfter, kept } of problems) {
   t.test(`answers ${name} with ${code}`, async (t) => {
+    const timeoutMs = fault === 'hang' ? '100' : '4000'
     const { simulator, quality, logs } = await startService(t, {
-      environment: { UPSTREAM_ATTEMPT_TIMEOUT_MS: '200' },
+      environment: { UPSTREAM_ATTEMPT_TIMEOUT_MS: timeoutMs },
     })
     simulator.cdf.faults.standing = fault
     const answer = await quality(JOB_ID, { 'x-request-id': 'r-1' })
@@ -464,21 +478,67 @@ t.test('answers bad ids with invalid-job-id, asks CDF nothing and echoes nothing
   t.equal(simulator.cdf.requests.length, 0)
 })
 
-function assertProblem(
-  t: {
-    equal: (a: unknown, b: unknown) => unknown
-    strictSame: (a: unknown, b: unknown) => unknown
-  },
-  answer: Answer,
-  status: number,
-  code: string,
-) {
-  t.equal(answer.status, status)
-  t.equal(answer.headers.get('content-type'), 'application/problem+json')
-  t.equal(answer.headers.get('cache-control'), 'no-store')
-  const { body } = answer
-  t.strictSame(
-    [body.status, body.code, body.type, body.requestId],
-    [status, code, `/problems/${code}`, answer.headers.get('x-request-id')],
+t.test('answers overloaded at once when the queue to CDF is full', async (t) => {
+  const environment = { UPSTREAM_MAX_CONCURRENCY: '1', UPSTREAM_MAX_QUEUE: '1' }
+  const { simulator, quality } = await startService(t, { environment })
+  simulator.cdf.faults.standing = { delayMs: 200 }
+  for (const number of [1, 2, 3]) simulator.cdf.addJob(lasting(jobIdOf(number), 'Running'))
+  const answers = await Promise.all([1, 2, 3].map((number) => quality(jobIdOf(number))))
+  t.strictSame(answers.map(({ status }) => status).sort(), [200, 200, 503])
+  const refused = answers.find(({ status }) => status === 503)
+  if (!refused) return t.fail('nobody was refused')
+  assertProblem(t, refused, 503, 'overloaded')
+  t.equal(refused.headers.get('retry-after'), '1')
+})
+
+t.test('answers a bug with internal-error: generic outside, whole in the log', async (t) => {
+  const { app, quality, logs } = await startService(t)
+  app.jobQuality.read = () => {
+    throw new TypeError('a detail of the inside')
+  }
+  const answer = await quality(JOB_ID, { 'x-request-id': 'r-1' })
+  assertProblem(t, answer, 500, 'internal-error')
+  t.notMatch(answer.text, 'a detail of the inside')
+  t.match(
+    logs.find(({ level }) => level === 50),
+    {
+      requestId: 'r-1',
+      err: { type: 'TypeError', message: 'a detail of the inside', stack: String },
+    },
   )
-}
+})
+
+t.test('logs a request in one line, a good probe and a query not at all', async (t) => {
+  const { get, quality, simulator, logs } = await startService(t)
+  simulator.cdf.addJob(lasting(JOB_ID, 'Completed', { confidencePercent: 'x' }))
+  await quality()
+  await get(`/jobs/${JOB_ID}/quality?token=very-secret`)
+  await get('/jobs/very-secret/quality')
+  await get('/health/live')
+  const lines = logs.filter(({ msg }) => msg === 'request')
+  t.equal(lines.length, 3)
+  t.match(lines[1], {
+    route: '/jobs/:jobId/quality',
+    jobId: JOB_ID,
+    status: 200,
+    cache: 'cdf-job-quality; hit',
+  })
+  t.notMatch(JSON.stringify(logs), 'very-secret')
+  const deviations = logs.filter(({ msg }) => msg === 'CDF deviates from its reference')
+  t.match(deviations, [{ field: 'confidencePercent', requestId: String }])
+})
+
+t.test('logs what deviates from the reference once per value', async (t) => {
+  const { quality, simulator, logs } = await startService(t, {
+    environment: { JOB_STATUS_FRESH_MS: '0' },
+  })
+  for (const [number, status] of ['Paused', 'Paused', 'Resting'].entries()) {
+    simulator.cdf.addJob(lasting(jobIdOf(number), status))
+    await quality(jobIdOf(number))
+    await quality(jobIdOf(number))
+  }
+  t.strictSame(
+    logs.filter(({ field }) => field === 'status').map(({ value }) => value),
+    ['Paused', 'Resting'],
+  )
+})

@@ -1,9 +1,9 @@
 import type { Server } from 'node:http'
 import type { FastifyHttpOptions } from 'fastify'
 import { LogController } from 'fastify'
-import { answerFrameworkError, answerParserError } from '../plugins/problems.ts'
-import { errorForLog } from './error-for-log.ts'
-import { requestIdFrom } from './request-id.ts'
+import { errorForLog } from '../src/error-for-log.ts'
+import { requestIdFrom } from '../src/request-id.ts'
+import { answerFrameworkError, answerParserError } from './problems.ts'
 
 /** Anything that takes log lines, such as a stream. */
 export interface LogDestination {
@@ -19,8 +19,18 @@ const BODY_LIMIT_BYTES = 1024
 /** Up to here an over-long job id is a bad job id (400); beyond, the URL itself is too long (414). */
 const MAX_PARAM_LENGTH = 1024
 
+/** What of it the environment decides. */
+export interface ServerSettings {
+  logLevel: string
+  /** Whose `X-Forwarded-*` headers count: nobody's, those of these addresses, or of those that the function names. */
+  trustProxy: false | string[] | ((address: string, hop: number) => boolean)
+}
+
 /** How Fastify and the HTTP server below it are set up. */
-export function serverOptions(logLevel: string, stream: LogDestination | undefined) {
+export function serverOptions(
+  { logLevel, trustProxy }: ServerSettings,
+  stream: LogDestination | undefined,
+) {
   return {
     logger: { level: logLevel, serializers: { err: errorForLog }, ...(stream && { stream }) },
     // The access log writes one line for each request instead of two.
@@ -32,13 +42,14 @@ export function serverOptions(logLevel: string, stream: LogDestination | undefin
     frameworkErrors: answerFrameworkError,
     clientErrorHandler: answerParserError,
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
-    requestTimeout: REQUEST_TIMEOUT_MS,
     bodyLimit: BODY_LIMIT_BYTES,
+    trustProxy,
     // While draining, what still comes in is served; Fastify's own 503 would be no problem in our form.
     return503OnClosing: false,
+    // Fastify sets it on the server, over what `http` says.
+    requestTimeout: REQUEST_TIMEOUT_MS,
     http: {
       headersTimeout: REQUEST_TIMEOUT_MS,
-      requestTimeout: REQUEST_TIMEOUT_MS,
       connectionsCheckingInterval: 2_000,
       // A missing Host header gets its problem from request-framing instead of a bare line from Node.
       requireHostHeader: false,

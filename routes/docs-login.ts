@@ -1,0 +1,79 @@
+import type { FastifyInstance } from 'fastify'
+import type { IssuerMetadata } from '../src/callers/issuer-metadata.ts'
+import { fetchIssuerMetadata } from '../src/callers/issuer-metadata.ts'
+import { httpAgent } from '../src/http-agent.ts'
+
+/** How people log in from Swagger UI: authorization code with PKCE, by a public client of callers' issuer. */
+export interface DocsLogin {
+  issuer: string
+  clientId: string
+  scopes: string[]
+  /** For the discovery of the issuer. */
+  timeoutMs: number
+}
+
+/** A failed discovery is not repeated sooner, so that the page does not wait for it at each of its files. */
+const RETRY_MS = 30_000
+
+/** Where the login is, as far as the issuer says; asked when the page is opened, and known from then on. */
+export function docsLogin(app: FastifyInstance, { issuer, timeoutMs }: DocsLogin) {
+  const agent = httpAgent()
+  app.addHook('onClose', () => agent.destroy())
+  let known: IssuerMetadata | undefined
+  let asked: Promise<IssuerMetadata | undefined> | undefined
+  let notBeforeMs = 0
+
+  const ask = () =>
+    fetchIssuerMetadata({ issuer, timeoutMs, dispatcher: agent })
+      .then((metadata) => {
+        known = metadata
+        return metadata
+      })
+      .catch((err: unknown) => {
+        app.log.warn({ err }, 'no login for Swagger UI')
+        notBeforeMs = performance.now() + RETRY_MS
+        return undefined
+      })
+      .finally(() => {
+        asked = undefined
+      })
+
+  return {
+    known: () => known,
+    endpoints: async () => {
+      if (known || performance.now() < notBeforeMs) return known
+      asked ??= ask()
+      return asked
+    },
+  }
+}
+
+/** Of the contract, what {@link withLogin} adds to. */
+interface Contract {
+  paths?: Record<string, { get?: { security?: object[] } }>
+  components?: { securitySchemes?: Record<string, object> }
+}
+
+/** The contract with the login beside the bearer token, as a second way to be let in. */
+export function withLogin(
+  contract: Contract,
+  { scopes }: DocsLogin,
+  endpoints: IssuerMetadata | undefined,
+) {
+  const { authorizationUrl, tokenUrl } = endpoints ?? {}
+  const { securitySchemes } = contract.components ?? {}
+  if (!authorizationUrl || !tokenUrl || !securitySchemes) return contract
+  securitySchemes.login = {
+    type: 'oauth2',
+    description: 'Log in; Swagger UI then sends the token by itself.',
+    flows: {
+      authorizationCode: {
+        authorizationUrl,
+        tokenUrl,
+        scopes: Object.fromEntries(scopes.map((scope) => [scope, ''])),
+      },
+    },
+  }
+  for (const { get } of Object.values(contract.paths ?? {})) get?.security?.push({ login: scopes })
+  return contract
+}

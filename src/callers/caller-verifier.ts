@@ -1,0 +1,195 @@
+import { hash } from 'node:crypto'
+import type { JWTPayload, JWTVerifyOptions } from 'jose'
+import { errors, jwtVerify } from 'jose'
+import { LRUCache } from 'lru-cache'
+import type { IssuerKeys, KeySet } from './issuer-keys.ts'
+
+/** Who asks, as far as their token tells. */
+export interface Caller {
+  /** `sub`; empty if the token has none. */
+  readonly subject: string
+  /** `client_id` (RFC 9068), `azp` or `appid`; empty if the token has none. */
+  readonly clientId: string
+  /** Subject and client in one text, the same object for each request with the same token; empty if it has neither. */
+  readonly key: string
+  /** Whether the token has the scope that is asked for. */
+  readonly hasRequiredScope: boolean
+}
+
+/** Why a token was refused: for the audit log, never for the caller. */
+export class RefusedTokenError extends Error {
+  override readonly name = 'RefusedTokenError'
+  /** A fixed text, or a code of jose with the claim that it is about; nothing of the token itself. */
+  readonly reason: string
+
+  constructor(reason: string) {
+    super(reason)
+    this.reason = reason
+  }
+}
+
+/** What a {@link CallerVerifier} works with. */
+export interface CallerVerifierOptions {
+  keys: Pick<IssuerKeys, 'held' | 'get' | 'refetch'>
+  /** As in `iss`, with or without a slash at its end. */
+  issuer: string
+  /** Must be in `aud`. */
+  audience: string
+  /** Must be in `scope`, `scp` or `roles`. */
+  requiredScope?: string | undefined
+  /** The wall clock, milliseconds since the epoch. */
+  wallNow: () => number
+}
+
+/** Asymmetric only: with a shared secret, whoever can check a token can make one (RFC 8725 §3.1). */
+const ALGORITHMS = [
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'EdDSA',
+  'Ed25519',
+]
+/** Nothing else may pretend to be an access token (RFC 8725 §3.11); many issuers still say JWT or nothing. */
+const TYPES: ReadonlySet<string> = new Set(['jwt', 'at+jwt', 'application/at+jwt'])
+/** Between the issuer's clock and ours. */
+const CLOCK_TOLERANCE_SECONDS = 30
+const MAX_TOKEN_LENGTH = 8 * 1024
+/** Three parts of base64url: everything else is refused before anything is decoded. */
+const COMPACT_JWS = /^[\w-]+\.[\w-]+\.[\w-]+$/
+/** Verified tokens that are remembered; some hundred bytes each. */
+const MAX_REMEMBERED = 10_000
+
+/** A token that was verified, under the hash of its text: a memory dump shows no token. */
+interface Remembered {
+  readonly caller: Caller
+  /** Milliseconds since the epoch, tolerance included. */
+  readonly notBeforeMs: number
+  readonly endsMs: number
+}
+
+/**
+ * Checks callers' bearer tokens: JWTs (RFC 9068, RFC 8725) of one issuer for one audience. A verified token is
+ * remembered until it ends or the keys change, so that the next request with it costs a hash instead of a signature.
+ */
+export class CallerVerifier {
+  readonly #options: CallerVerifierOptions
+  readonly #verifyOptions: JWTVerifyOptions
+  readonly #remembered = new LRUCache<string, Remembered>({ max: MAX_REMEMBERED })
+  /** The keys that the remembered tokens were verified with. */
+  #keys: KeySet | undefined
+
+  constructor(options: CallerVerifierOptions) {
+    const issuer = options.issuer.replace(/\/+$/, '')
+    this.#options = options
+    this.#verifyOptions = {
+      algorithms: ALGORITHMS,
+      issuer: [issuer, `${issuer}/`],
+      audience: options.audience,
+      requiredClaims: ['exp'],
+      clockTolerance: CLOCK_TOLERANCE_SECONDS,
+    }
+  }
+
+  /** Who the token belongs to, if it was verified before and has not ended; costs a hash. */
+  remembered(token: string): Caller | undefined {
+    const keys = this.#options.keys.held()
+    if (keys !== this.#keys) {
+      this.#keys = keys
+      this.#remembered.clear()
+    }
+    const known = this.#remembered.get(hashOf(token))
+    if (!known) return undefined
+    const nowMs = this.#options.wallNow()
+    return nowMs >= known.notBeforeMs && nowMs < known.endsMs ? known.caller : undefined
+  }
+
+  /**
+   * Who the token belongs to; costs a signature.
+   * @throws RefusedTokenError for every bad token, and ProxyError `caller-keys-unavailable` if there are no keys to tell
+   */
+  async verify(token: string): Promise<Caller> {
+    if (token.length > MAX_TOKEN_LENGTH) throw new RefusedTokenError('too long')
+    if (!COMPACT_JWS.test(token)) throw new RefusedTokenError('no compact JWS')
+    let keys = await this.#options.keys.get()
+    const payload = await this.#payloadOf(token, keys).catch(async (error: unknown) => {
+      const isUnknownKey = error instanceof errors.JWKSNoMatchingKey
+      const newer = isUnknownKey ? await this.#options.keys.refetch() : undefined
+      if (!newer || newer === keys) throw refusalOf(error)
+      keys = newer
+      return this.#payloadOf(token, keys).catch((another: unknown) => {
+        throw refusalOf(another)
+      })
+    })
+    const caller = callerOf(payload, this.#options.requiredScope)
+    // Keys that changed meanwhile may not vouch for it; the next request with it finds out.
+    if (keys === this.#keys) {
+      this.#remembered.set(hashOf(token), {
+        caller,
+        notBeforeMs: ((payload.nbf ?? 0) - CLOCK_TOLERANCE_SECONDS) * 1000,
+        endsMs: ((payload.exp ?? 0) + CLOCK_TOLERANCE_SECONDS) * 1000,
+      })
+    }
+    return caller
+  }
+
+  async #payloadOf(token: string, keys: KeySet): Promise<JWTPayload> {
+    const options = { ...this.#verifyOptions, currentDate: new Date(this.#options.wallNow()) }
+    const { payload, protectedHeader } = await jwtVerify(token, keys, options).catch(
+      async (error: unknown) => {
+        if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error
+        // Without a key id, any of the issuer's keys of this kind may be the one.
+        for await (const key of error) {
+          const verified = await jwtVerify(token, key, options).catch((reason: unknown) => {
+            if (reason instanceof errors.JWSSignatureVerificationFailed) return undefined
+            throw reason
+          })
+          if (verified) return verified
+        }
+        throw new errors.JWSSignatureVerificationFailed()
+      },
+    )
+    const { typ } = protectedHeader
+    if (typ !== undefined && !(typeof typ === 'string' && TYPES.has(typ.toLowerCase())))
+      throw new RefusedTokenError('typ')
+    return payload
+  }
+}
+
+function callerOf(payload: JWTPayload, requiredScope: string | undefined): Caller {
+  const { sub, client_id: clientId, azp, appid, scope, scp, roles } = payload
+  const subject = typeof sub === 'string' ? sub : ''
+  const client = String([clientId, azp, appid].find((value) => typeof value === 'string') ?? '')
+  return {
+    subject,
+    clientId: client,
+    // The length tells where the subject ends, whatever is in it.
+    key: subject || client ? `${subject.length}:${subject}${client}` : '',
+    hasRequiredScope:
+      requiredScope === undefined ||
+      [scope, scp, roles].some((claim) => wordsOf(claim).includes(requiredScope)),
+  }
+}
+
+/** A space-separated text (RFC 8693 §4.2) or a list, as issuers have both. */
+function wordsOf(claim: unknown): unknown[] {
+  if (typeof claim === 'string') return claim.split(' ')
+  return Array.isArray(claim) ? claim : []
+}
+
+function hashOf(token: string): string {
+  return hash('sha256', token, 'base64')
+}
+
+function refusalOf(error: unknown): RefusedTokenError {
+  if (error instanceof RefusedTokenError) return error
+  if (error instanceof errors.JWTExpired || error instanceof errors.JWTClaimValidationFailed) {
+    return new RefusedTokenError(`${error.code} ${error.claim}`)
+  }
+  return new RefusedTokenError(error instanceof errors.JOSEError ? error.code : 'malformed')
+}

@@ -1,0 +1,99 @@
+import type { JSONWebKeySet } from 'jose'
+import { createLocalJWKSet } from 'jose'
+import { ProxyError } from '../problem.ts'
+
+/** The public keys that callers' tokens may be signed with, as jose takes them. The same object as long as they stay the same. */
+export type KeySet = ReturnType<typeof createLocalJWKSet>
+
+/** What an {@link IssuerKeys} works with. */
+export interface IssuerKeysOptions {
+  /** Gets the key set of the issuer; rejects if it cannot be had. */
+  fetchKeys: () => Promise<JSONWebKeySet>
+  /** Monotonic clock, milliseconds. */
+  now: () => number
+  /** Told of each fetch: how many keys there are, or why there are none. */
+  onFetch: (outcome: { keys: number } | { error: unknown }) => void
+}
+
+/** Keys older than this are fetched anew in the background; issuers publish a new key well before they sign with it. */
+const RENEW_AFTER_MS = 10 * 60_000
+/** The last good keys serve this long through an outage of the issuer. */
+const KEEP_MS = 24 * 60 * 60_000
+/** A token with an unknown key costs at most one fetch in this time, whoever sends it. */
+const UNKNOWN_KEY_INTERVAL_MS = 30_000
+/** A failed fetch is not repeated sooner: with keys at hand there is no hurry, without any each second counts. */
+const RETRY_MS = { withKeys: 30_000, withoutKeys: 1_000 }
+
+/**
+ * The key set of the issuer of callers' tokens. (jose's own remote set fails every token ten minutes after an outage
+ * has begun, and asks again at each unknown key after its cool-down.)
+ */
+export class IssuerKeys {
+  readonly #options: IssuerKeysOptions
+  #held: { set: KeySet; text: string; fetchedAtMs: number } | undefined
+  #inFlight: Promise<KeySet> | undefined
+  #notBeforeMs = Number.NEGATIVE_INFINITY
+  #unknownKeyNotBeforeMs = Number.NEGATIVE_INFINITY
+
+  constructor(options: IssuerKeysOptions) {
+    this.#options = options
+  }
+
+  /** The keys at hand, at most a day old; starts their renewal in the background if that is due. */
+  held(): KeySet | undefined {
+    const ageMs = this.#held
+      ? this.#options.now() - this.#held.fetchedAtMs
+      : Number.POSITIVE_INFINITY
+    if (ageMs >= RENEW_AFTER_MS) this.#fetchIfDue()?.catch(() => {})
+    return ageMs < KEEP_MS ? this.#held?.set : undefined
+  }
+
+  /**
+   * The keys at hand or, without any, those of a fetch.
+   * @throws ProxyError `caller-keys-unavailable`
+   */
+  async get(): Promise<KeySet> {
+    const held = this.held()
+    if (held) return held
+    const fetched = await this.#fetchIfDue()?.catch(() => undefined)
+    if (!fetched) throw new ProxyError('caller-keys-unavailable')
+    return fetched
+  }
+
+  /** The keys after one more fetch, for a token whose key is not among them; `undefined` if it is too early for that. */
+  async refetch(): Promise<KeySet | undefined> {
+    const nowMs = this.#options.now()
+    if (this.#inFlight) return this.#inFlight.catch(() => undefined)
+    if (nowMs < this.#unknownKeyNotBeforeMs) return undefined
+    this.#unknownKeyNotBeforeMs = nowMs + UNKNOWN_KEY_INTERVAL_MS
+    return this.#fetch().catch(() => undefined)
+  }
+
+  #fetchIfDue(): Promise<KeySet> | undefined {
+    if (this.#inFlight) return this.#inFlight
+    return this.#options.now() < this.#notBeforeMs ? undefined : this.#fetch()
+  }
+
+  #fetch(): Promise<KeySet> {
+    this.#inFlight ??= this.#fetchNow().finally(() => {
+      this.#inFlight = undefined
+    })
+    return this.#inFlight
+  }
+
+  async #fetchNow(): Promise<KeySet> {
+    const { fetchKeys, now, onFetch } = this.#options
+    try {
+      const keys = await fetchKeys()
+      const text = JSON.stringify(keys)
+      const set = text === this.#held?.text ? this.#held.set : createLocalJWKSet(keys)
+      this.#held = { set, text, fetchedAtMs: now() }
+      onFetch({ keys: keys.keys.length })
+      return set
+    } catch (error) {
+      this.#notBeforeMs = now() + (this.#held ? RETRY_MS.withKeys : RETRY_MS.withoutKeys)
+      onFetch({ error })
+      throw error
+    }
+  }
+}

@@ -1,0 +1,113 @@
+import t from 'tap'
+import { lasting, SCORES } from '../../simulator/simulated-job.ts'
+import { JOB_ID, request, startService } from '../helper.ts'
+
+const APP = 'https://app.example'
+const PATH = `/jobs/${JOB_ID}/quality`
+const PREFLIGHT = {
+  'access-control-request-method': 'GET',
+  'access-control-request-headers': 'authorization',
+}
+
+const words = (header: string | null) => (header ?? '').toLowerCase().split(/, */).sort()
+
+t.test('knows no CORS unless it is switched on', async (t) => {
+  const { url, get } = await startService(t)
+  const { headers } = await get('/health/live', { origin: APP })
+  t.equal(headers.get('access-control-allow-origin'), null)
+  t.equal(headers.get('vary'), null)
+  t.equal(
+    (await request(`${url}${PATH}`, { method: 'OPTIONS', headers: { origin: APP, ...PREFLIGHT } }))
+      .status,
+    405,
+  )
+})
+
+t.test('lets exactly the named origins read answers, errors included', async (t) => {
+  const environment = { CORS_ORIGINS: `${APP},http://localhost:5173` }
+  const { get, simulator } = await startService(t, { environment })
+  simulator.cdf.addJob(lasting(JOB_ID, 'Completed', SCORES))
+  const paths: [path: string, status: number][] = [
+    [PATH, 200],
+    ['/jobs/nonsense/quality', 400],
+    ['/jobs/77/quality', 404],
+    ['/nope', 404],
+    ['/jobs/%zz/quality', 400],
+    [`/jobs/${'a'.repeat(9000)}/quality`, 414],
+    ['/openapi.json', 200],
+  ]
+  for (const [path, status] of paths) {
+    for (const origin of [APP, 'http://localhost:5173']) {
+      const { headers, ...answer } = await get(path, { origin })
+      t.equal(answer.status, status, path)
+      t.equal(headers.get('access-control-allow-origin'), origin, path)
+      t.equal(headers.get('access-control-allow-credentials'), null)
+      t.ok(words(headers.get('vary')).includes('origin'), path)
+      for (const name of ['etag', 'age', 'cache-status', 'retry-after', 'x-request-id']) {
+        t.ok(words(headers.get('access-control-expose-headers')).includes(name), `${path} ${name}`)
+      }
+    }
+    for (const origin of [
+      'https://evil.example',
+      `${APP}.evil.example`,
+      `${APP}:8443`,
+      'http://app.example',
+      'null',
+      '',
+    ]) {
+      const { headers, ...answer } = await get(path, { origin })
+      t.equal(answer.status, status)
+      t.equal(headers.get('access-control-allow-origin'), null, origin)
+      t.ok(words(headers.get('vary')).includes('origin'), path)
+    }
+  }
+  const { headers } = await get(PATH, { origin: APP })
+  t.equal(headers.get('vary'), 'Authorization, Origin')
+})
+
+t.test('answers a preflight before the door', async (t) => {
+  const { url, simulator } = await startService(t, {
+    environment: { CORS_ORIGINS: APP, AUTH_MODE: 'jwt' },
+  })
+  const preflight = (headers: Record<string, string>) =>
+    request(`${url}${PATH}`, { method: 'OPTIONS', headers })
+  const { status, headers, text } = await preflight({ origin: APP, ...PREFLIGHT })
+  t.equal(status, 204)
+  t.equal(text, '')
+  t.equal(headers.get('access-control-allow-origin'), APP)
+  t.strictSame(words(headers.get('access-control-allow-methods')), ['get', 'head'])
+  for (const name of [
+    'authorization',
+    'if-none-match',
+    'prefer',
+    'x-request-id',
+    'traceparent',
+    'last-event-id',
+  ]) {
+    t.ok(words(headers.get('access-control-allow-headers')).includes(name), name)
+  }
+  t.equal(headers.get('access-control-allow-credentials'), null)
+  t.equal(headers.get('x-content-type-options'), 'nosniff')
+  t.equal(
+    (await preflight({ origin: 'https://evil.example', ...PREFLIGHT })).headers.get(
+      'access-control-allow-origin',
+    ),
+    null,
+  )
+  t.equal((await preflight({ origin: APP })).status, 401, 'what is no preflight meets the door')
+  t.equal(simulator.cdf.requests.length, 0)
+
+  const refused = await request(`${url}${PATH}`, { headers: { origin: APP } })
+  t.equal(refused.status, 401)
+  t.equal(refused.headers.get('access-control-allow-origin'), APP)
+  t.ok(words(refused.headers.get('access-control-expose-headers')).includes('www-authenticate'))
+})
+
+t.test('may be opened to everybody', async (t) => {
+  const { get } = await startService(t, { environment: { CORS_ORIGINS: '*' } })
+  for (const path of ['/health/live', '/jobs/%zz/quality']) {
+    const { headers } = await get(path, { origin: 'https://anybody.example' })
+    t.equal(headers.get('access-control-allow-origin'), '*')
+    t.equal(headers.get('access-control-allow-credentials'), null)
+  }
+})
