@@ -1,10 +1,5 @@
-import { readFileSync } from 'node:fs'
-import { isIP } from 'node:net'
-import { envSchema } from 'env-schema'
 import type { Static, TSchema, TSchemaOptions } from 'typebox'
 import { Type } from 'typebox'
-import { importSigningKey } from './auth/signing-key.ts'
-import { isHttpsOrLoopback, isLoopback } from './loopback.ts'
 
 const integer = (value: number, minimum: number, maximum: number) =>
   Type.Integer({ default: value, minimum, maximum })
@@ -25,7 +20,7 @@ const audience = () => text('^[\\x21-\\x7e]{1,1024}$', 'an audience without spac
 
 /**
  * Every variable that the service reads, with its default and its form. Which of them are required depends on the
- * others; {@link loadEnvironment} knows.
+ * others; `load-environment.ts` knows.
  */
 export const EnvironmentSchema = Type.Object(
   {
@@ -108,151 +103,18 @@ export const EnvironmentSchema = Type.Object(
 /** The variables with their types and defaults. */
 export type Environment = Static<typeof EnvironmentSchema>
 
-type VariableName = keyof Environment
-type Given = Partial<Record<VariableName, string>>
+/** The name of a variable. */
+export type VariableName = keyof Environment
 
-/** What is wrong with the environment: one sentence for each offending variable, without any value. */
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError'
-  readonly mistakes: readonly string[]
-
-  constructor(mistakes: readonly string[]) {
-    super(
-      `The configuration has ${mistakes.length === 1 ? 'a mistake' : `${mistakes.length} mistakes`}.`,
-    )
-    this.mistakes = mistakes
-  }
-}
-
-/**
- * Checks the environment as a whole. An empty variable counts as absent.
- * @throws ConfigError with every mistake at once
- */
-export function loadEnvironment(
-  variables: Readonly<Record<string, string | undefined>>,
-): Environment {
-  const names = Object.keys(EnvironmentSchema.properties) as VariableName[]
-  const given: Given = Object.fromEntries(
-    names.map((name) => [name, trimmed(name, variables[name])]).filter(([, value]) => value),
-  )
-  const mistakes = new Map<VariableName, string>()
-  let environment: Environment | undefined
-  try {
-    environment = envSchema<Environment>({
-      schema: EnvironmentSchema,
-      data: { ...given },
-      env: false,
-    })
-  } catch (error) {
-    for (const { instancePath } of (error as { errors: { instancePath: string }[] }).errors) {
-      const name = instancePath.slice(1) as VariableName
-      mistakes.set(name, `must be ${formOf(name)}`)
-    }
-  }
-  for (const [name, mistake] of [...mistakesBetween(given), ...mistakesWithin(given)]) {
-    if (!mistakes.has(name)) mistakes.set(name, mistake)
-  }
-  if (!environment || mistakes.size > 0) {
-    throw new ConfigError([...mistakes].map((mistake) => mistake.join(' ')))
-  }
-  return environment
-}
-
-/** Without spaces around it, except for a secret, which may have them. */
-function trimmed(name: VariableName, value = ''): string {
-  return name === 'IDP_CLIENT_SECRET' && value.trim() ? value : value.trim()
-}
-
-/** The words of a list that is separated by commas or spaces. */
-export function wordsOf(list = ''): string[] {
-  return list.split(/[\s,]+/).filter(Boolean)
-}
-
-/** What variables say together: what is missing and what contradicts. */
-function* mistakesBetween(given: Given): Generator<[VariableName, string]> {
-  yield* required(given, 'CDF_PROJECT')
-  yield* required(given, 'CDF_CLUSTER', 'CDF_URL')
-  yield* required(given, 'IDP_CLIENT_ID')
-  yield* required(given, 'IDP_TOKEN_URL', 'IDP_TENANT_ID', 'IDP_DISCOVERY_URL')
-  if (given.IDP_CLIENT_AUTH_METHOD === 'private_key_jwt') {
-    yield* required(given, 'IDP_CLIENT_KEY_FILE')
-  } else {
-    yield* required(given, 'IDP_CLIENT_SECRET', 'IDP_CLIENT_SECRET_FILE')
-  }
-  if (given.IDP_CLIENT_SECRET && given.IDP_CLIENT_SECRET_FILE) {
-    yield ['IDP_CLIENT_SECRET', 'and IDP_CLIENT_SECRET_FILE must not both be set']
-  }
-  if (given.AUTH_MODE !== 'none') {
-    yield* required(given, 'AUTH_ISSUER')
-    yield* required(given, 'AUTH_AUDIENCE')
-  } else if (given.HOST && !isLoopback(given.HOST) && given.AUTH_ALLOW_ANONYMOUS !== 'true') {
-    yield [
-      'AUTH_MODE',
-      'none lets in everybody who reaches HOST: set AUTH_ALLOW_ANONYMOUS=true if that is meant, or HOST to a loopback address',
-    ]
-  }
-}
-
-/** A mistake at the first of these variables if none of them is set. */
-function required(
-  given: Given,
-  ...names: [VariableName, ...VariableName[]]
-): [VariableName, string][] {
-  if (names.some((name) => given[name])) return []
-  const [first, ...others] = names
-  if (others.length === 0) return [[first, `is required: ${formOf(first)}`]]
-  return [[first, `(or ${others.join(' or ')}) is required: ${formOf(first)}`]]
-}
-
-/** What no pattern can tell of a variable. */
-function* mistakesWithin(given: Given): Generator<[VariableName, string]> {
-  const checks: Partial<Record<VariableName, (value: string) => boolean>> = {
-    CDF_URL: isHttpsOrLoopback,
-    IDP_TOKEN_URL: isHttpsOrLoopback,
-    IDP_DISCOVERY_URL: isHttpsOrLoopback,
-    AUTH_ISSUER: isHttpsOrLoopback,
-    AUTH_JWKS_URL: isHttpsOrLoopback,
-    CORS_ORIGINS: (value) => wordsOf(value).every(isOrigin),
-    TRUST_PROXY: (value) => /^(false|\d{1,2})$/.test(value) || wordsOf(value).every(isNetwork),
-    IDP_CLIENT_SECRET_FILE: (path) => fileHolds(path, (content) => content.trim() !== ''),
-    IDP_CLIENT_KEY_FILE: (path) =>
-      fileHolds(path, (pem) => importSigningKey(pem).type === 'private'),
-  }
-  for (const [name, value] of Object.entries(given) as [VariableName, string][]) {
-    const isInteger = schemaOf(name).minimum !== undefined
-    // Coercion takes 0x10, 1e3 and Infinity for integers too.
-    const isGood = isInteger ? /^(0|[1-9]\d*)$/.test(value) : checks[name]?.(value)
-    if (isGood === false) yield [name, `must be ${formOf(name)}`]
-  }
-}
-
-function formOf(name: VariableName): string {
+/** The form that a variable must have, in words. */
+export function formOf(name: VariableName): string {
   const schema = schemaOf(name)
   if (Array.isArray(schema.enum)) return `one of ${schema.enum.join(', ')}`
   if (schema.minimum !== undefined) return `an integer from ${schema.minimum} to ${schema.maximum}`
   return String(schema.description)
 }
 
-function schemaOf(name: VariableName): TSchemaOptions {
+/** The schema of one variable. */
+export function schemaOf(name: VariableName): TSchemaOptions {
   return EnvironmentSchema.properties[name] as TSchema as TSchemaOptions
-}
-
-function isOrigin(value: string): boolean {
-  if (value === '*') return true
-  return /^https?:\/\/[^*]+$/.test(value) && URL.canParse(value) && new URL(value).origin === value
-}
-
-function isNetwork(value: string): boolean {
-  const [address = '', prefix = '0', ...rest] = value.split('/')
-  const family = isIP(address)
-  const maxPrefix = family === 4 ? 32 : 128
-  return family > 0 && rest.length === 0 && /^\d{1,3}$/.test(prefix) && Number(prefix) <= maxPrefix
-}
-
-function fileHolds(path: string, isGood: (content: string) => boolean): boolean {
-  try {
-    return isGood(readFileSync(path, 'utf8'))
-  } catch {
-    return false
-  }
 }

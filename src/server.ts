@@ -3,7 +3,7 @@ import closeWithGrace from 'close-with-grace'
 import { buildApp } from './app.ts'
 import type { Config } from './config.ts'
 import { loadConfig } from './config.ts'
-import { ConfigError } from './environment.ts'
+import { ConfigError } from './load-environment.ts'
 
 /** `EX_CONFIG` of sysexits.h. */
 const EXIT_CONFIG = 78

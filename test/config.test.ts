@@ -2,7 +2,8 @@ import { generateKeyPairSync } from 'node:crypto'
 import { inspect } from 'node:util'
 import t from 'tap'
 import { loadConfig } from '../src/config.ts'
-import { ConfigError, EnvironmentSchema } from '../src/environment.ts'
+import { EnvironmentSchema } from '../src/environment.ts'
+import { ConfigError } from '../src/load-environment.ts'
 
 const SECRET = 'very-secret'
 const minimal = {

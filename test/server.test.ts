@@ -30,6 +30,20 @@ function start(t: Test, script: string, environment: Record<string, string>) {
   }
 }
 
+/** The service with a simulator of its own, once it is ready. */
+async function startService(t: Test, environment: Record<string, string> = {}) {
+  const simulator = await startSimulator()
+  t.teardown(() => simulator.close())
+  const service = start(t, 'src/server.ts', {
+    ...simulator.environment,
+    AUTH_MODE: 'none',
+    PORT: '0',
+    ...environment,
+  })
+  await until(() => service.output.stdout.includes('new access token'))
+  return { ...service, simulator, url: service.url() }
+}
+
 t.test('ends with 78 and every mistake when the configuration is wrong', async (t) => {
   const { output, ended } = start(t, 'src/server.ts', {
     PORT: 'x',
@@ -56,20 +70,13 @@ t.test('ends with 78 and every mistake when the configuration is wrong', async (
 })
 
 t.test('serves, ends what is in flight on SIGTERM, and exits with 0', async (t) => {
-  const simulator = await startSimulator()
-  t.teardown(() => simulator.close())
+  const { child, output, ended, url, simulator } = await startService(t)
   simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
-  const { child, output, ended, url } = start(t, 'src/server.ts', {
-    ...simulator.environment,
-    AUTH_MODE: 'none',
-    PORT: '0',
-  })
-  await until(() => url() !== '' && output.stdout.includes('new access token'))
   t.match(output.stdout, 'AUTH_MODE=none: everybody')
-  t.equal((await request(`${url()}/health/ready`)).status, 200)
+  t.equal((await request(`${url}/health/ready`)).status, 200)
 
   simulator.cdf.faults.next({ delayMs: 300 })
-  const inFlight = request(`${url()}/jobs/${JOB_ID}/quality`)
+  const inFlight = request(`${url}/jobs/${JOB_ID}/quality`)
   await until(() => simulator.cdf.requests.length === 1)
   child.kill('SIGTERM')
   const { status, headers } = await inFlight
@@ -81,34 +88,20 @@ t.test('serves, ends what is in flight on SIGTERM, and exits with 0', async (t) 
 })
 
 t.test('goes on, not ready, for as long as it is told before it closes', async (t) => {
-  const simulator = await startSimulator()
-  t.teardown(() => simulator.close())
-  const { child, output, ended, url } = start(t, 'src/server.ts', {
-    ...simulator.environment,
-    AUTH_MODE: 'none',
-    PORT: '0',
-    SHUTDOWN_DELAY_MS: '1000',
-  })
-  await until(() => output.stdout.includes('new access token'))
+  const { child, output, ended, url } = await startService(t, { SHUTDOWN_DELAY_MS: '1000' })
   child.kill('SIGTERM')
   await until(() => output.stdout.includes('shutting down'))
-  t.equal((await request(`${url()}/health/ready`)).status, 503)
-  t.equal((await request(`${url()}/openapi.yaml`)).status, 200)
+  t.equal((await request(`${url}/health/ready`)).status, 503)
+  t.equal((await request(`${url}/openapi.yaml`)).status, 200)
   t.equal(await ended, 0)
 })
 
 t.test('cuts off what does not end within the grace period, and exits with 0', async (t) => {
-  const simulator = await startSimulator()
-  t.teardown(() => simulator.close())
-  const { child, output, ended, url } = start(t, 'src/server.ts', {
-    ...simulator.environment,
-    AUTH_MODE: 'none',
-    PORT: '0',
+  const { child, output, ended, url, simulator } = await startService(t, {
     SHUTDOWN_GRACE_MS: '300',
   })
-  await until(() => output.stdout.includes('new access token'))
   simulator.cdf.faults.next('hang')
-  const cutOff = request(`${url()}/jobs/${JOB_ID}/quality`).catch(() => 'cut off')
+  const cutOff = request(`${url}/jobs/${JOB_ID}/quality`).catch(() => 'cut off')
   await until(() => simulator.cdf.requests.length === 1)
   child.kill('SIGTERM')
   t.equal(await cutOff, 'cut off')

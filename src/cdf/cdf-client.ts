@@ -1,17 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Dispatcher } from 'undici'
-import { errors } from 'undici'
 import type { TokenProvider } from '../auth/token-provider.ts'
 import { codeOf } from '../error-for-log.ts'
 import type { HttpHead } from '../http-exchange.ts'
-import { exchange, UnreadableAnswerError } from '../http-exchange.ts'
-import type { ProblemCode, UpstreamAnswer } from '../problem.ts'
-import { ProxyError } from '../problem.ts'
-import { parseRetryAfter } from '../retry-after.ts'
+import { exchange } from '../http-exchange.ts'
+import type { UpstreamAnswer } from '../problem.ts'
+import type { Attempt } from './attempt.ts'
+import { failed, judge, lost, upstreamOf } from './attempt.ts'
 import type { CdfJob } from './cdf-job.ts'
-import { parseCdfError, parseCdfJob } from './cdf-job.ts'
 import type { ConcurrencyLimit } from './concurrency-limit.ts'
-import { isUuid, parseJobId } from './job-id.ts'
 
 /** What a call to CDF takes from the request that caused it. */
 export interface CallContext {
@@ -59,11 +56,6 @@ export interface CdfClientOptions {
 
 /** A retry waits for a random time in this range, so that those who failed together do not come back together. */
 const RETRY_DELAY_MS = { min: 50, max: 250 }
-
-const CDF_REQUEST_ID = /^[\x21-\x7e]{1,128}$/
-
-/** How one HTTP request ended. */
-type Attempt = { job: CdfJob } | { error: ProxyError; unauthorized: boolean; retryable: boolean }
 
 /** CDF, one method per endpoint. */
 export class CdfClient {
@@ -170,89 +162,9 @@ export class CdfClient {
   }
 }
 
-/** What an answer of CDF means here. */
-function judge(jobId: string, head: HttpHead, body: string): Attempt {
-  const { status, headers } = head
-  if (status === 200) {
-    const job = parseCdfJob(body)
-    return job && isSameJob(jobId, job.jobId) ? { job } : failed('upstream-invalid-response', head)
-  }
-  if (status < 400) return failed('upstream-invalid-response', head)
-
-  const error = parseCdfError(body)
-  // Compared with "true": some client tests its mere presence, and then obeys "false".
-  const retryable = error.autoRetryable || headers['cdf-is-auto-retryable'] === 'true'
-  switch (status) {
-    case 401:
-      return { ...failed('upstream-auth-failed', head), unauthorized: true }
-    case 404:
-      return failed('job-not-found', head)
-    case 429:
-      // Never retried: a throttled request uses quota too.
-      return failed('upstream-throttled', head, {
-        retryAfterSeconds: parseRetryAfter(headers['retry-after'], Date.now()),
-      })
-    case 400:
-      return failed(error.missing ? 'job-not-found' : 'upstream-rejected', head, { retryable })
-    case 403:
-      // CDF hides what one may not see behind the words of a 404.
-      return error.message.startsWith('Resource not found')
-        ? failed('job-not-found', head)
-        : failed('upstream-forbidden', head, { retryable })
-    case 502:
-    case 503:
-    case 504:
-      return failed('upstream-error', head, { retryable: true })
-    default:
-      return failed(status >= 500 ? 'upstream-error' : 'upstream-rejected', head, { retryable })
-  }
-}
-
-/** What it means that there was no whole answer, although there was time for it. */
-function lost(error: unknown, head: HttpHead | undefined): Attempt {
-  const isUnreadable =
-    error instanceof UnreadableAnswerError ||
-    error instanceof errors.HTTPParserError ||
-    error instanceof errors.HeadersOverflowError
-  return isUnreadable
-    ? failed('upstream-invalid-response', head)
-    : failed('upstream-error', head, { retryable: true })
-}
-
-function failed(
-  code: ProblemCode,
-  head: HttpHead | undefined,
-  {
-    retryable = false,
-    retryAfterSeconds,
-  }: { retryable?: boolean; retryAfterSeconds?: number | undefined } = {},
-): Extract<Attempt, { error: ProxyError }> {
-  const upstream = head && upstreamOf(head)
-  const error = new ProxyError(code, { upstream, retryAfterSeconds })
-  return { error, unauthorized: false, retryable }
-}
-
 /** Why there was no whole answer: who ended it, or a name and a code. Messages may hold parts of what was received. */
 function failureOf(error: unknown, signal: AbortSignal, timeout: AbortSignal): string {
   if (signal.aborted) return signal.reason?.name === 'TimeoutError' ? 'deadline' : 'abandoned'
   if (timeout.aborted) return 'timeout'
   return [error instanceof Error ? error.name : 'Error', codeOf(error)].filter(Boolean).join(' ')
-}
-
-/** What of an answer may be told: its status and CDF's request id, each null if there was none. */
-function upstreamOf(head: HttpHead | undefined): UpstreamAnswer {
-  const id = head?.headers['x-request-id']
-  return {
-    status: head?.status ?? null,
-    requestId: typeof id === 'string' && CDF_REQUEST_ID.test(id) ? id : null,
-  }
-}
-
-/**
- * CDF declares job ids both UUID and int64, so that an id of the other form is not taken for another job; a different
- * id of the same form is.
- */
-function isSameJob(asked: string, answered: string): boolean {
-  const id = parseJobId(answered)
-  return id === undefined || id === asked || isUuid(id) !== isUuid(asked)
 }

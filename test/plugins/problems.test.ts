@@ -232,3 +232,11 @@ t.test("repeats the caller's request id in what the parser answers", async (t) =
   t.match(await send('x-request-id: a b\r\n'), /^[0-9a-f-]{36}$/)
   t.match(await send('x-request-id: a\r\nx-request-id: b\r\n'), /^[0-9a-f-]{36}$/)
 })
+
+t.test('waits for no request without end', async (t) => {
+  const { app } = await startService(t)
+  const { headersTimeout, requestTimeout, keepAliveTimeout } = app.server
+  for (const timeoutMs of [headersTimeout, requestTimeout, keepAliveTimeout]) {
+    t.ok(timeoutMs > 0 && timeoutMs <= 75_000, String(timeoutMs))
+  }
+})
