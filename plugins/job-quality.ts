@@ -3,7 +3,11 @@ import type { ClientCredentialsOptions } from '../src/auth/client-credentials.ts
 import { clientCredentialsExchange } from '../src/auth/client-credentials.ts'
 import { TokenProvider } from '../src/auth/token-provider.ts'
 import { CdfClient } from '../src/cdf/cdf-client.ts'
+import { CircuitBreaker } from '../src/cdf/circuit-breaker.ts'
 import { ConcurrencyLimit } from '../src/cdf/concurrency-limit.ts'
+import { CoolDown } from '../src/cdf/cool-down.ts'
+import { RetryBudget } from '../src/cdf/retry-budget.ts'
+import { UpstreamGate } from '../src/cdf/upstream-gate.ts'
 import { httpAgent } from '../src/http-agent.ts'
 import { JobCache } from '../src/jobs/job-cache.ts'
 import { JobQualityReader } from '../src/jobs/job-quality-reader.ts'
@@ -64,7 +68,16 @@ export const jobQualityPlugin = fp(
       serviceVersion,
       tokens,
       dispatcher: agent,
-      concurrency: new ConcurrencyLimit(upstream.maxConcurrency, upstream.maxQueue),
+      gate: new UpstreamGate({
+        concurrency: new ConcurrencyLimit(upstream.maxConcurrency, upstream.maxQueue),
+        coolDown: new CoolDown({ now, random }),
+        breaker: new CircuitBreaker({
+          now,
+          onChange: (state) => app.log.warn({ state }, 'circuit to CDF'),
+        }),
+        random,
+      }),
+      retries: new RetryBudget(now),
       attemptTimeoutMs: upstream.attemptTimeoutMs,
       deadlineMs: upstream.deadlineMs,
       maxAttempts: upstream.maxAttempts,

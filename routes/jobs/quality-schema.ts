@@ -91,6 +91,7 @@ export const jobQualityRouteSchema = {
       'identity-provider-unavailable',
       'caller-keys-unavailable',
       'upstream-throttled',
+      'upstream-unavailable',
       'overloaded',
       'upstream-timeout',
     ),

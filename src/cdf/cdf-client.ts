@@ -8,7 +8,8 @@ import type { UpstreamAnswer } from '../problem.ts'
 import type { Attempt } from './attempt.ts'
 import { failed, judge, lost, upstreamOf } from './attempt.ts'
 import type { CdfJob } from './cdf-job.ts'
-import type { ConcurrencyLimit } from './concurrency-limit.ts'
+import type { RetryBudget } from './retry-budget.ts'
+import type { UpstreamGate } from './upstream-gate.ts'
 
 /** What a call to CDF takes from the request that caused it. */
 export interface CallContext {
@@ -42,7 +43,8 @@ export interface CdfClientOptions {
   serviceVersion: string
   tokens: Pick<TokenProvider, 'get' | 'invalidate'>
   dispatcher: Dispatcher
-  concurrency: ConcurrencyLimit
+  gate: UpstreamGate
+  retries: RetryBudget
   /** One HTTP request, body included. */
   attemptTimeoutMs: number
   /** Everything together: token, queue, attempts. */
@@ -80,22 +82,28 @@ export class CdfClient {
    * At most `maxAttempts` requests, the second only after a lost or refused connection, 502, 503, 504 or where CDF says
    * that it helps; and one replay with a new token after a 401.
    *
-   * @throws ProxyError `job-not-found`, every `upstream-…` but `upstream-unavailable`, and the token provider's
+   * @throws ProxyError `job-not-found`, `overloaded`, every `upstream-…`, and the token provider's
    * @see https://docs.cognite.com/20230101-alpha/advanced-joins/retrieve-estimate-quality-status
    */
   async getEstimateQualityJob(jobId: string, context: CallContext): Promise<CdfJob> {
-    const { tokens, concurrency, deadlineMs, maxAttempts, random } = this.#options
+    const { tokens, gate, retries, deadlineMs, maxAttempts, random } = this.#options
     const deadline = AbortSignal.timeout(deadlineMs)
     const signal = AbortSignal.any([context.signal, deadline])
+    if (gate.closedBy) throw gate.closedBy
+    retries.call()
     // Before the queue, so that nobody waits for a token in a place that another call could use …
     let token = await tokens.get(signal)
     let replayed = false
     for (let attempts = 1; ; ) {
-      const attempt = await concurrency.run(signal, async () => {
-        // … and again after it, since the token may have been refused or renewed meanwhile.
-        token = await tokens.get(signal)
-        return this.#attempt(jobId, token.value, { ...context, signal })
-      })
+      const attempt = await gate.run(
+        signal,
+        () => context.signal.aborted,
+        async () => {
+          // … and again after it, since the token may have been refused or renewed meanwhile.
+          token = await tokens.get(signal)
+          return this.#attempt(jobId, token.value, { ...context, signal })
+        },
+      )
       if ('job' in attempt) return attempt.job
       context.signal.throwIfAborted()
       if (attempt.unauthorized && !replayed) {
@@ -105,7 +113,7 @@ export class CdfClient {
         token = await tokens.get(signal)
         // The provider has had enough of refused tokens.
         if (token === refused) throw attempt.error
-      } else if (attempt.retryable && attempts < maxAttempts && !deadline.aborted) {
+      } else if (attempt.retryable && attempts < maxAttempts && !gate.closedBy && retries.take()) {
         attempts += 1
         const delayMs = RETRY_DELAY_MS.min + random() * (RETRY_DELAY_MS.max - RETRY_DELAY_MS.min)
         await sleep(delayMs, undefined, { signal }).catch(() => {

@@ -1,17 +1,26 @@
 import { ProxyError } from '../problem.ts'
 
-/** A bounded number of calls at once, and a bounded queue for the rest, first come first served. */
+/** After so many successes in a row there may be one call more. */
+const SUCCESSES_TO_GROW = 10
+
+/**
+ * A bounded number of calls at once, and a bounded queue for the rest, first come first served. CDF throttles one
+ * identity by concurrency too, without telling the limit: it is halved by a 429 and grows again with successes.
+ */
 export class ConcurrencyLimit {
-  readonly #limit: number
+  readonly #maxLimit: number
   readonly #maxQueue: number
+  #limit: number
+  #successes = 0
   #running = 0
   readonly #queue = new Set<() => void>()
 
   /**
-   * @param limit calls at once
+   * @param limit calls at once, at most
    * @param maxQueue calls waiting for a place
    */
   constructor(limit: number, maxQueue: number) {
+    this.#maxLimit = limit
     this.#limit = limit
     this.#maxQueue = maxQueue
   }
@@ -22,15 +31,36 @@ export class ConcurrencyLimit {
    * @throws ProxyError `overloaded` at once if the queue is full; `upstream-timeout` if the signal aborts first
    */
   async run<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    if (this.#running < this.#limit) this.#running += 1
-    else await this.#place(signal)
+    if (this.#running >= this.#limit) await this.#place(signal)
+    else this.#running += 1
     try {
       return await work()
     } finally {
-      // The place goes to the next in line without ever being free.
-      const next = this.#queue.values().next().value
-      if (next) next()
-      else this.#running -= 1
+      this.#running -= 1
+      this.#advance()
+    }
+  }
+
+  /** CDF has throttled: half as many calls at once, at least one. */
+  halve(): void {
+    this.#limit = Math.max(1, Math.floor(this.#limit / 2))
+    this.#successes = 0
+  }
+
+  /** A call has gone well. */
+  succeeded(): void {
+    this.#successes += 1
+    if (this.#successes < SUCCESSES_TO_GROW || this.#limit >= this.#maxLimit) return
+    this.#successes = 0
+    this.#limit += 1
+    this.#advance()
+  }
+
+  /** Lets in who is next in line, as long as there are places. */
+  #advance(): void {
+    for (const enter of this.#queue) {
+      if (this.#running >= this.#limit) return
+      enter()
     }
   }
 
@@ -43,7 +73,10 @@ export class ConcurrencyLimit {
         signal.removeEventListener('abort', leave)
         end()
       }
-      const take = () => settle(resolve)
+      const take = () => {
+        this.#running += 1
+        settle(resolve)
+      }
       const leave = () => settle(() => reject(new ProxyError('upstream-timeout')))
       this.#queue.add(take)
       signal.addEventListener('abort', leave, { once: true })

@@ -8,7 +8,11 @@ import type { Fault } from '../../simulator/fault.ts'
 import { Faults } from '../../simulator/fault.ts'
 import type { CdfCall, CdfClientOptions } from '../../src/cdf/cdf-client.ts'
 import { CdfClient } from '../../src/cdf/cdf-client.ts'
+import { CircuitBreaker } from '../../src/cdf/circuit-breaker.ts'
 import { ConcurrencyLimit } from '../../src/cdf/concurrency-limit.ts'
+import { CoolDown } from '../../src/cdf/cool-down.ts'
+import { RetryBudget } from '../../src/cdf/retry-budget.ts'
+import { UpstreamGate } from '../../src/cdf/upstream-gate.ts'
 import { ProxyError } from '../../src/problem.ts'
 import { FIXTURES, fixtureFault, fixtureText, JOB_ID, until } from '../helper.ts'
 
@@ -35,6 +39,8 @@ async function start(t: Test, options: Partial<CdfClientOptions> = {}) {
     server.closeAllConnections()
     server.close()
   })
+  const now = () => performance.now()
+  const random = () => 0
   const calls: CdfCall[] = []
   const invalidated: string[] = []
   let issued = 0
@@ -56,11 +62,17 @@ async function start(t: Test, options: Partial<CdfClientOptions> = {}) {
       },
     },
     dispatcher,
-    concurrency: new ConcurrencyLimit(8, 100),
+    gate: new UpstreamGate({
+      concurrency: new ConcurrencyLimit(8, 100),
+      coolDown: new CoolDown({ now, random }),
+      breaker: new CircuitBreaker({ now, onChange: () => {} }),
+      random,
+    }),
+    retries: new RetryBudget(now),
     attemptTimeoutMs: 2000,
     deadlineMs: 4000,
     maxAttempts: 2,
-    random: () => 0,
+    random,
     onCall: (call) => calls.push(call),
     ...options,
   })
@@ -389,16 +401,35 @@ t.test('does not replay where the provider has no other token', async (t) => {
   t.equal(received.length, 1)
 })
 
-t.test('says how long CDF wants to be left alone, within a minute', async (t) => {
-  const { faults, read } = await start(t)
-  faults.next(
-    { status: 429, headers: { 'retry-after': '7' } },
-    { status: 429, headers: { 'retry-after': '3600' } },
-    { status: 429 },
-  )
-  t.equal((await failureOf(read())).retryAfterSeconds, 7)
-  t.equal((await failureOf(read())).retryAfterSeconds, 60)
-  t.equal((await failureOf(read())).toProblem('x').retryAfterSeconds, 1)
+for (const [header, seconds] of [
+  ['7', 7],
+  ['3600', 60],
+  [undefined, 1],
+] as const) {
+  t.test(`leaves CDF alone for ${seconds} s after a 429 with Retry-After ${header}`, async (t) => {
+    const { faults, received, read } = await start(t)
+    faults.next({ status: 429, ...(header && { headers: { 'retry-after': header } }) })
+    const first = await failureOf(read())
+    t.match(first, {
+      code: 'upstream-throttled',
+      retryAfterSeconds: seconds,
+      upstream: { status: 429 },
+    })
+    const next = await failureOf(read())
+    t.match(next, { code: 'upstream-throttled', retryAfterSeconds: seconds })
+    t.equal(next.upstream, undefined, 'CDF was not asked')
+    t.equal(received.length, 1)
+  })
+}
+
+t.test('leaves CDF alone after five failures in a row, not in the middle of a read', async (t) => {
+  const { faults, received, read } = await start(t)
+  faults.standing = { status: 503 }
+  for (let call = 0; call < 3; call += 1) t.equal((await failureOf(read())).code, 'upstream-error')
+  t.equal(received.length, 5, 'the last read was not retried')
+  const error = await failureOf(read())
+  t.match(error, { code: 'upstream-unavailable', retryAfterSeconds: 5 })
+  t.equal(received.length, 5)
 })
 
 t.test('gives one attempt its time, body included, and does not repeat it', async (t) => {

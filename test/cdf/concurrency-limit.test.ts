@@ -60,3 +60,35 @@ t.test('lets one leave the queue', async (t) => {
   started[1]?.resolve()
   await next
 })
+
+t.test('halves when CDF throttles, and grows again with successes up to what it was', async (t) => {
+  const concurrency = new ConcurrencyLimit(8, 100)
+  const ends: PromiseWithResolvers<void>[] = []
+  const start = () =>
+    concurrency.run(never(), () => {
+      const end = Promise.withResolvers<void>()
+      ends.push(end)
+      return end.promise
+    })
+  const all = Array.from({ length: 20 }, start)
+  t.equal(ends.length, 8)
+  concurrency.halve()
+  for (const end of ends.slice(0, 6)) end.resolve()
+  await settle()
+  t.equal(ends.length - 6, 4, 'four at once')
+  for (let success = 0; success < 9; success += 1) concurrency.succeeded()
+  t.equal(ends.length - 6, 4)
+  concurrency.succeeded()
+  await settle()
+  t.equal(ends.length - 6, 5, 'one more after ten successes')
+  for (let success = 0; success < 1000; success += 1) concurrency.succeeded()
+  await settle()
+  t.equal(ends.length - 6, 8, 'never more than configured')
+  for (let halving = 0; halving < 10; halving += 1) concurrency.halve()
+  while (ends.length < 20) {
+    for (const end of ends) end.resolve()
+    await settle()
+  }
+  for (const end of ends) end.resolve()
+  await Promise.all(all)
+})

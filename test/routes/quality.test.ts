@@ -405,7 +405,9 @@ for (const { name, fault, status, code, retryAfter, kept } of problems) {
     const before = simulator.cdf.requests.length
     const again = await quality()
     t.equal(again.body.code, code)
-    t.equal(simulator.cdf.requests.length > before, !kept, 'asked again')
+    // A throttling CDF is left alone, whoever asks for what.
+    const leftAlone = kept || code === 'upstream-throttled'
+    t.equal(simulator.cdf.requests.length > before, !leftAlone, 'asked again')
     if (kept) t.equal(again.headers.get('cache-status'), 'cdf-job-quality; hit')
     else t.equal(again.headers.get('cache-status'), 'cdf-job-quality; fwd=miss')
   })
@@ -540,5 +542,66 @@ t.test('logs what deviates from the reference once per value', async (t) => {
   t.strictSame(
     logs.filter(({ field }) => field === 'status').map(({ value }) => value),
     ['Paused', 'Resting'],
+  )
+})
+
+t.test('leaves a throttling CDF alone for every job, while what is known is served', async (t) => {
+  const { simulator, quality, clock } = await startService(t, { clock: 'fake' })
+  for (const number of [1, 2, 3]) simulator.cdf.addJob(lasting(jobIdOf(number), 'Running'))
+  simulator.cdf.addJob(lasting(JOB_ID, 'Completed', SCORES))
+  await quality()
+  await quality(jobIdOf(1))
+  clock.advance(1_000)
+  simulator.cdf.faults.standing = { status: 429 }
+  assertProblem(t, await quality(jobIdOf(2)), 503, 'upstream-throttled')
+  const { length } = simulator.cdf.requests
+  for (let call = 0; call < 10; call += 1) {
+    assertProblem(t, await quality(jobIdOf(3)), 503, 'upstream-throttled')
+    t.equal((await quality()).headers.get('cache-status'), 'cdf-job-quality; hit')
+    const stale = await quality(jobIdOf(1))
+    t.equal(stale.status, 200)
+    t.match(stale.headers.get('cache-status'), 'stale-if-error')
+  }
+  t.equal(simulator.cdf.requests.length, length)
+  simulator.cdf.faults.clear()
+  clock.advance(1_200)
+  t.equal((await quality(jobIdOf(3))).status, 200)
+})
+
+t.test('costs a throttling CDF fewer than thirty calls a minute, whoever asks', async (t) => {
+  const { simulator, quality, clock } = await startService(t, {
+    clock: 'fake',
+    environment: { RATE_LIMIT_PER_MINUTE: '0' },
+  })
+  simulator.cdf.faults.standing = { status: 429 }
+  for (let second = 0; second < 60; second += 1) {
+    const answers = await Promise.all([1, 2, 3, 4].map((number) => quality(jobIdOf(number))))
+    t.ok(answers.every(({ body }) => body.code === 'upstream-throttled'))
+    clock.advance(1_000)
+  }
+  t.ok(simulator.cdf.requests.length < 30, `${simulator.cdf.requests.length} calls`)
+})
+
+t.test('leaves a dead CDF alone but for one probe, and closes again when it is back', async (t) => {
+  const { simulator, quality, clock, logs } = await startService(t, { clock: 'fake' })
+  simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
+  simulator.cdf.faults.standing = 'reset'
+  while ((await quality()).body.code === 'upstream-error') clock.advance(1)
+  const opened = simulator.cdf.requests.length
+  const refused = await quality()
+  assertProblem(t, refused, 503, 'upstream-unavailable')
+  t.ok(Number(refused.headers.get('retry-after')) >= 1)
+  for (const seconds of [5, 10, 20, 30, 30]) {
+    clock.advance(seconds * 1000)
+    await Promise.all(Array.from({ length: 20 }, (_, number) => quality(jobIdOf(number))))
+  }
+  t.equal(simulator.cdf.requests.length - opened, 5, 'one probe each time it was half open')
+  simulator.cdf.faults.clear()
+  clock.advance(30_000)
+  t.equal((await quality()).status, 200)
+  t.equal((await quality(jobIdOf(1))).status, 404)
+  t.strictSame(
+    logs.filter(({ msg }) => msg === 'circuit to CDF').map(({ state }) => state),
+    ['open', 'closed'],
   )
 })

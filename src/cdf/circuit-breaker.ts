@@ -1,0 +1,100 @@
+/** What a {@link CircuitBreaker} works with. */
+export interface CircuitBreakerOptions {
+  /** Monotonic clock, milliseconds. */
+  now: () => number
+  /** Told when it opens or closes. */
+  onChange: (state: 'open' | 'closed') => void
+}
+
+/** A call as the breaker knows it. */
+export interface BreakerCall {
+  readonly isProbe: boolean
+}
+
+/** It opens after so many failures in a row … */
+const MAX_FAILURES_IN_A_ROW = 5
+/** … or when half of at least so many calls in this time have failed. */
+const WINDOW = { ms: 10_000, minCalls: 10, failureRatio: 0.5 }
+/** It stays open this long, doubling with each probe that fails up to the greatest. */
+const OPEN_MS = { first: 5_000, greatest: 30_000 }
+
+/**
+ * Leaves a failing CDF alone: after several failures no call is made for a while, then exactly one, and only its success
+ * lets the others through again.
+ *
+ * Our own, since cockatiel's breakers open for one of the two reasons, read the wall clock and do not tell when the next
+ * probe is due, which is what callers are told.
+ */
+export class CircuitBreaker {
+  readonly #options: CircuitBreakerOptions
+  #calls: { atMs: number; failed: boolean }[] = []
+  #failuresInARow = 0
+  /** How often it has opened since it was last closed; 0 = closed. */
+  #opened = 0
+  #openUntilMs = 0
+  #isProbing = false
+
+  constructor(options: CircuitBreakerOptions) {
+    this.#options = options
+  }
+
+  /** Milliseconds until a call may be made; 0 = now. While the probe is under way, nobody knows: the shortest time. */
+  get openMs(): number {
+    if (this.#opened === 0) return 0
+    if (this.#isProbing) return OPEN_MS.first
+    return Math.max(0, this.#openUntilMs - this.#options.now())
+  }
+
+  /** A call is made, which must end by {@link report} or {@link abandon}; when half open, it is the probe. */
+  enter(): BreakerCall {
+    const isProbe = this.#opened > 0
+    if (isProbe) this.#isProbing = true
+    return { isProbe }
+  }
+
+  /** A call has ended: it failed, or CDF has answered, whatever it said. */
+  report(call: BreakerCall, failed: boolean): void {
+    if (call.isProbe) {
+      this.#isProbing = false
+      if (failed) this.#open()
+      else this.#close()
+    } else if (this.#opened === 0) {
+      this.#failuresInARow = failed ? this.#failuresInARow + 1 : 0
+      this.#remember(failed)
+      if (this.#failuresInARow >= MAX_FAILURES_IN_A_ROW || this.#isHalfFailed()) this.#open()
+    }
+    // What was under way when it opened says nothing new.
+  }
+
+  /** A call has ended without telling anything of CDF, since nobody waited for it any more. */
+  abandon(call: BreakerCall): void {
+    if (call.isProbe) this.#isProbing = false
+  }
+
+  #open(): void {
+    const openMs = Math.min(OPEN_MS.first * 2 ** this.#opened, OPEN_MS.greatest)
+    this.#opened += 1
+    this.#openUntilMs = this.#options.now() + openMs
+    if (this.#opened === 1) this.#options.onChange('open')
+  }
+
+  #close(): void {
+    this.#opened = 0
+    this.#failuresInARow = 0
+    this.#calls = []
+    this.#options.onChange('closed')
+  }
+
+  #remember(failed: boolean): void {
+    const nowMs = this.#options.now()
+    this.#calls = this.#calls.filter(({ atMs }) => nowMs - atMs < WINDOW.ms)
+    this.#calls.push({ atMs: nowMs, failed })
+  }
+
+  #isHalfFailed(): boolean {
+    const failures = this.#calls.filter(({ failed }) => failed).length
+    return (
+      this.#calls.length >= WINDOW.minCalls && failures >= this.#calls.length * WINDOW.failureRatio
+    )
+  }
+}

@@ -1,0 +1,99 @@
+import { ProxyError } from '../problem.ts'
+import type { Attempt } from './attempt.ts'
+import type { BreakerCall, CircuitBreaker } from './circuit-breaker.ts'
+import type { ConcurrencyLimit } from './concurrency-limit.ts'
+import type { CoolDown } from './cool-down.ts'
+
+/** What an {@link UpstreamGate} is made of. */
+export interface UpstreamGateOptions {
+  concurrency: ConcurrencyLimit
+  coolDown: CoolDown
+  breaker: CircuitBreaker
+  /** 0 ≤ random() < 1, to spread those who are told to come back. */
+  random: () => number
+}
+
+/** Those who are told to come back are spread over this share of the time to wait. */
+const SPREAD = 0.1
+
+/** What every call to CDF passes: not while CDF throttles, not while it is down, and not too many at once. */
+export class UpstreamGate {
+  readonly #options: UpstreamGateOptions
+
+  constructor(options: UpstreamGateOptions) {
+    this.#options = options
+  }
+
+  /** Why no call may be made now, if none may. */
+  get closedBy(): ProxyError | undefined {
+    const { coolDown, breaker } = this.#options
+    if (coolDown.leftMs > 0) {
+      return new ProxyError('upstream-throttled', {
+        retryAfterSeconds: this.#spread(coolDown.leftMs),
+      })
+    }
+    return breaker.openMs > 0
+      ? new ProxyError('upstream-unavailable', { retryAfterSeconds: this.#spread(breaker.openMs) })
+      : undefined
+  }
+
+  /**
+   * Makes a call as soon as there is a place for it, and learns from how it ends.
+   * @param signal ends the wait for a place
+   * @param isAbandoned whether the call was ended by us, and so tells nothing of CDF
+   * @throws ProxyError `upstream-throttled`, `upstream-unavailable` or `overloaded` at once; `upstream-timeout`
+   */
+  async run(
+    signal: AbortSignal,
+    isAbandoned: () => boolean,
+    call: () => Promise<Attempt>,
+  ): Promise<Attempt> {
+    const { concurrency, breaker } = this.#options
+    if (this.closedBy) throw this.closedBy
+    return concurrency.run(signal, async () => {
+      // While the call waited for its place, others may have found out.
+      const { closedBy } = this
+      if (closedBy) throw closedBy
+      const entered = breaker.enter()
+      let attempt: Attempt | undefined
+      try {
+        attempt = await call()
+      } finally {
+        if (attempt && !isAbandoned()) this.#learn(entered, attempt)
+        else breaker.abandon(entered)
+      }
+      return this.#withTimeToWait(attempt)
+    })
+  }
+
+  #learn(entered: BreakerCall, attempt: Attempt): void {
+    const { concurrency, coolDown, breaker } = this.#options
+    const error = 'error' in attempt ? attempt.error : undefined
+    if (error?.code === 'upstream-throttled') {
+      // A CDF that throttles is alive.
+      breaker.report(entered, false)
+      if (coolDown.throttled(error.retryAfterSeconds)) concurrency.halve()
+      return
+    }
+    const failed = error?.code === 'upstream-error' || error?.code === 'upstream-timeout'
+    breaker.report(entered, failed)
+    if (failed) return
+    coolDown.answered()
+    concurrency.succeeded()
+  }
+
+  /** A throttled caller is told what is left of the cool-down, as everybody is from now on. */
+  #withTimeToWait(attempt: Attempt): Attempt {
+    if (!('error' in attempt) || attempt.error.code !== 'upstream-throttled') return attempt
+    const { upstream } = attempt.error
+    const retryAfterSeconds = this.#spread(this.#options.coolDown.leftMs)
+    return {
+      ...attempt,
+      error: new ProxyError('upstream-throttled', { upstream, retryAfterSeconds }),
+    }
+  }
+
+  #spread(leftMs: number): number {
+    return Math.ceil((leftMs * (1 + SPREAD * this.#options.random())) / 1000)
+  }
+}
