@@ -1,6 +1,6 @@
 import type { FastifyCorsOptions } from '@fastify/cors'
 import fastifyCors from '@fastify/cors'
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 
 /** Options of {@link corsPlugin}. */
@@ -51,14 +51,16 @@ export const corsPlugin = fp(
       // Any other OPTIONS request is a method that no route has.
       delegator: (request, done) => done(null, { ...options, preflight: isPreflight(request) }),
     })
-    app.decorate('addCorsHeaders', (request: FastifyRequest, reply: FastifyReply) => {
-      const { origin } = request.headers
-      reply.header('vary', 'Origin')
-      if (origin === undefined || !(origins.includes('*') || origins.includes(origin))) return
-      reply.headers({
-        'access-control-allow-origin': origins.includes('*') ? '*' : origin,
-        'access-control-expose-headers': RESPONSE_HEADERS.join(', '),
-      })
+    app.decorate('corsHeadersFor', (origin: string | undefined) => {
+      const isAllowed = origins.includes('*') || (origin !== undefined && origins.includes(origin))
+      return {
+        vary: 'Origin',
+        ...(isAllowed &&
+          origin !== undefined && {
+            'access-control-allow-origin': origins.includes('*') ? '*' : origin,
+            'access-control-expose-headers': RESPONSE_HEADERS.join(', '),
+          }),
+      }
     })
   },
   { name: 'cors' },
@@ -74,7 +76,7 @@ function isPreflight({ method, headers }: FastifyRequest): boolean {
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** For what the router refuses before any hook runs; absent without CORS. */
-    addCorsHeaders?: (request: FastifyRequest, reply: FastifyReply) => void
+    /** The headers for what is refused before the hook of CORS runs; absent without CORS. */
+    corsHeadersFor?: (origin: string | undefined) => Record<string, string>
   }
 }

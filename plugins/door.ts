@@ -6,7 +6,6 @@ import { fetchIssuerKeys } from '../src/callers/fetch-issuer-keys.ts'
 import { IssuerKeys } from '../src/callers/issuer-keys.ts'
 import { httpAgent } from '../src/http-agent.ts'
 import { ProxyError } from '../src/problem.ts'
-import { retryUntilDone } from '../src/retry-until-done.ts'
 
 /** What {@link doorPlugin} lets in: the holders of a good token or, without `jwt`, everybody. */
 export interface DoorOptions {
@@ -15,11 +14,12 @@ export interface DoorOptions {
         issuer: string
         audience: string
         jwksUrl: string | undefined
-        requiredScope: string | undefined
         /** For each request to the issuer. */
         timeoutMs: number
       }
     | undefined
+  /** Whether a caller has it is told by `request.caller`. */
+  requiredScope: string | undefined
   /** Monotonic clock, milliseconds. */
   now: () => number
   /** The wall clock, milliseconds since the epoch. */
@@ -29,21 +29,30 @@ export interface DoorOptions {
 /** An address may fail this often in a minute; then it is told so, while good tokens from there still pass. */
 const MAX_FAILURES_PER_MINUTE = 60
 
-const REALM = 'Bearer realm="cdf-job-quality"'
+/** Addresses whose failures are counted at once. */
+const MAX_ADDRESSES = 50_000
+
+/** RFC 6750 §3: what every challenge begins with. */
+export const REALM = 'Bearer realm="cdf-job-quality"'
 /** One answer for every bad token, whatever is wrong with it: who guesses learns nothing. */
 const INVALID_TOKEN = `${REALM}, error="invalid_token", error_description="The access token is not valid here."`
 
 /**
- * Checks the bearer token of every request in its scope before anything else is done, and leaves `request.caller`.
+ * Finds out who sends each request in its scope, by their bearer token, before anything else is done; leaves
+ * `request.caller`.
  * @see https://www.rfc-editor.org/rfc/rfc6750
  */
 export const doorPlugin = fp(
-  async function door(app, { jwt, now, wallNow }: DoorOptions) {
+  async function door(app, { jwt, requiredScope, now, wallNow }: DoorOptions) {
     app.decorateRequest('caller', null)
-    // One of its own, so that unknown paths in this scope pass the door as well.
-    app.setNotFoundHandler(async () => {
+    // Of its own, so that unknown paths in this scope pass the door as well; CORS has a route for all their OPTIONS.
+    const notFound = async () => {
       throw new ProxyError('not-found')
-    })
+    }
+    app.setNotFoundHandler(notFound)
+    for (const url of ['/', '/*']) {
+      app.route({ method: 'OPTIONS', url, schema: { hide: true }, handler: notFound })
+    }
     if (!jwt) return
 
     const agent = httpAgent()
@@ -61,29 +70,10 @@ export const doorPlugin = fp(
         }
       },
     })
-    const verifier = new CallerVerifier({ ...jwt, keys, wallNow })
-    const insufficientScope = `${REALM}, error="insufficient_scope", scope="${jwt.requiredScope}"`
-    const countFailure = app.createRateLimit({
-      max: MAX_FAILURES_PER_MINUTE,
-      timeWindow: 60_000,
-      keyGenerator: ({ ip }) => ip,
-    })
-
-    /** Lets a caller in, or not, if it lacks the scope. */
-    function admit(
-      request: FastifyRequest,
-      reply: FastifyReply,
-      caller: Caller,
-    ): ProxyError | undefined {
-      request.caller = caller
-      if (caller.hasRequiredScope) return undefined
-      request.log.info(
-        { reason: 'scope', address: request.ip, clientId: caller.clientId },
-        'caller refused',
-      )
-      reply.header('www-authenticate', insufficientScope)
-      return new ProxyError('forbidden')
-    }
+    const verifier = new CallerVerifier({ ...jwt, requiredScope, keys, wallNow })
+    // By address, IPv6 ones by their network: that is the plugin's own key.
+    const failures = { max: MAX_FAILURES_PER_MINUTE, timeWindow: 60_000, cache: MAX_ADDRESSES }
+    const countFailure = app.createRateLimit(failures)
 
     /** Refuses a request, and tells an address that is refused too often. */
     async function refuse(
@@ -93,18 +83,20 @@ export const doorPlugin = fp(
       challenge: string,
     ): Promise<ProxyError> {
       request.log.info({ reason, address: request.ip }, 'caller refused')
-      const failures = await countFailure(request)
-      if (!failures.isAllowed && failures.isExceeded) {
-        return new ProxyError('too-many-requests', { retryAfterSeconds: failures.ttlInSeconds })
+      const count = await countFailure(request)
+      if (!count.isAllowed && count.isExceeded) {
+        return new ProxyError('too-many-requests', { retryAfterSeconds: count.ttlInSeconds })
       }
       reply.header('www-authenticate', challenge)
       return new ProxyError('unauthenticated')
     }
 
+    /** Finds out who asks; a problem if that cannot be told. */
     async function check(request: FastifyRequest, reply: FastifyReply, token: string | undefined) {
       if (token === undefined) return refuse(request, reply, 'no token', REALM)
       try {
-        return admit(request, reply, await verifier.verify(token))
+        request.caller = await verifier.verify(token)
+        return undefined
       } catch (error) {
         if (!(error instanceof RefusedTokenError)) throw error
         return refuse(request, reply, error.reason, INVALID_TOKEN)
@@ -113,14 +105,18 @@ export const doorPlugin = fp(
 
     app.addHook('onRequest', (request, reply, done) => {
       const token = tokenOf(request.headers.authorization)
-      const known = token === undefined ? undefined : verifier.remembered(token)
       // Without a promise: most requests come with a token that came before.
-      if (known) done(admit(request, reply, known))
-      else check(request, reply, token).then(done, done)
+      const known = token === undefined ? undefined : verifier.remembered(token)
+      if (known) {
+        request.caller = known
+        done()
+      } else {
+        check(request, reply, token).then(done, done)
+      }
     })
 
     app.addHook('onListen', () => {
-      retryUntilDone(() => keys.get(), stopped.signal)
+      keys.keepFresh(stopped.signal)
     })
     app.addHook('onClose', async () => {
       stopped.abort()
@@ -132,9 +128,8 @@ export const doorPlugin = fp(
 
 /** What stands behind the scheme Bearer, which may be written in any case (RFC 9110 §11.4); `undefined` for another one. */
 function tokenOf(authorization = ''): string | undefined {
-  return /^bearer(?: |$)/i.test(authorization)
-    ? authorization.slice('Bearer'.length).trim()
-    : undefined
+  const scheme = /^bearer(?: +|$)/i.exec(authorization)
+  return scheme ? authorization.slice(scheme[0].length) : undefined
 }
 
 declare module 'fastify' {

@@ -1,13 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
-import type {
-  FastifyBaseLogger,
-  FastifyError,
-  FastifyInstance,
-  FastifyReply,
-  FastifyRequest,
-} from 'fastify'
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { codeOf } from '../src/error-for-log.ts'
 import { ProxyError } from '../src/problem.ts'
@@ -48,7 +42,7 @@ export function answerFrameworkError(
   reply: FastifyReply,
 ): void {
   reply.header('x-request-id', request.id)
-  request.server.addCorsHeaders?.(request, reply)
+  reply.headers(request.server.corsHeadersFor?.(request.headers.origin) ?? {})
   if (request.server.lifeCycle.draining) reply.header('connection', 'close')
   sendProblem(request, reply, error)
   logRequest(request, reply, reply.statusCode)
@@ -72,28 +66,28 @@ export function answerParserError(this: unknown, error: ParserError, socket: Soc
   const tooLarge =
     error.code === 'HPE_HEADER_OVERFLOW' || error.code === 'HPE_CHUNK_EXTENSIONS_OVERFLOW'
   // Fastify calls it as a method of the app.
-  const { log } = this as FastifyInstance
+  const app = this as FastifyInstance
   endWithProblem(
+    app,
     socket,
     new ProxyError(tooLarge ? 'headers-too-large' : 'invalid-request', { cause: error }),
-    log,
-    requestIdIn(error.rawPacket),
+    (name) => headerIn(error.rawPacket, name),
   )
 }
 
-/** The caller's request id in bytes that are no request, if there is exactly one line of it. */
-function requestIdIn(bytes: unknown): string | undefined {
+/** A header in bytes that are no request, if there is exactly one line of it. */
+function headerIn(bytes: unknown, name: string): string | undefined {
   if (!Buffer.isBuffer(bytes)) return undefined
-  const lines = bytes.toString('latin1').match(/^x-request-id:.*$/gim) ?? []
-  return lines.length === 1 ? lines[0]?.slice('x-request-id:'.length).trim() : undefined
+  const lines = bytes.toString('latin1').match(new RegExp(`^${name}:.*$`, 'gim')) ?? []
+  return lines.length === 1 ? lines[0]?.slice(name.length + 1).trim() : undefined
 }
 
 /** Writes a whole answer to a socket that no response object belongs to, and ends it. */
 export function endWithProblem(
+  app: FastifyInstance,
   socket: Socket,
   problem: ProxyError,
-  log: FastifyBaseLogger,
-  callersRequestId?: string,
+  headerOf: (name: string) => string | undefined,
 ): void {
   // Node has taken its own listener off by now, and a reset would be an uncaught error.
   socket.on('error', () => {})
@@ -103,14 +97,15 @@ export function endWithProblem(
     socket.destroy()
     return
   }
-  const requestId = requestIdFrom(callersRequestId)
-  log.info(
+  const requestId = requestIdFrom(headerOf('x-request-id'))
+  app.log.info(
     { requestId, status: problem.status, code: problem.code, reason: codeOf(problem.cause) },
     'request',
   )
   const body = JSON.stringify(problem.toProblem(requestId))
   const headers = {
     ...COMMON_HEADERS,
+    ...app.corsHeadersFor?.(headerOf('origin')),
     'x-request-id': requestId,
     'cache-control': 'no-store',
     'content-type': PROBLEM_TYPE,

@@ -11,8 +11,11 @@ import { endWithProblem } from './problems.ts'
  */
 export const requestFramingPlugin = fp(
   async function requestFraming(app) {
-    app.addHook('onRequest', (request, _reply, done) => {
-      done(isFramed(request) ? undefined : new ProxyError('invalid-request'))
+    app.addHook('onRequest', (request, reply, done) => {
+      if (isFramed(request)) return done()
+      // Before the hook of CORS, which would answer a preflight whatever its framing.
+      reply.headers(app.corsHeadersFor?.(request.headers.origin) ?? {})
+      done(new ProxyError('invalid-request'))
     })
 
     // No route takes a body, whatever its type; a small one is read, so that the connection can go on.
@@ -26,8 +29,10 @@ export const requestFramingPlugin = fp(
       app.server.emit('request', request, response),
     )
     // Node alone would hang up.
-    app.server.on('connect', (_request, socket) =>
-      endWithProblem(socket as Socket, new ProxyError('invalid-request'), app.log),
+    app.server.on('connect', (request, socket) =>
+      endWithProblem(app, socket as Socket, new ProxyError('invalid-request'), (name) =>
+        request.headers[name]?.toString(),
+      ),
     )
   },
   { name: 'request-framing', dependencies: ['problems'] },

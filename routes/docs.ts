@@ -75,7 +75,9 @@ const swaggerUi: FastifyPluginAsyncTypebox<DocsOptions> = async (app, { oauth })
   app.addHook('onRequest', async (request, reply) => {
     // What is JSON or YAML here is no page.
     if (/\/(json|yaml)$/.test(request.routeOptions.url ?? '')) return
-    const endpoints = await login?.endpoints()
+    // Only the page waits for the issuer; its files take what is known.
+    const isPage = /^\/docs\/?$/.test(request.routeOptions.url ?? '')
+    const endpoints = isPage ? await login?.endpoints() : login?.known()
     reply.header('content-security-policy', swaggerUiCsp(endpoints?.tokenUrl))
   })
 

@@ -12,6 +12,7 @@ import { methodNotAllowedPlugin } from '../plugins/method-not-allowed.ts'
 import { openApiPlugin } from '../plugins/openapi.ts'
 import { problemsPlugin } from '../plugins/problems.ts'
 import { requestFramingPlugin } from '../plugins/request-framing.ts'
+import { requiredScopePlugin } from '../plugins/required-scope.ts'
 import { responseHeadersPlugin } from '../plugins/response-headers.ts'
 import type { LogDestination } from '../plugins/server-options.ts'
 import { serverOptions } from '../plugins/server-options.ts'
@@ -58,6 +59,7 @@ export async function buildApp(config: Config, seams: Seams = {}): Promise<Fasti
     async function behindTheDoor(scope) {
       await scope.register(doorPlugin, { ...config.door, now, wallNow })
       await scope.register(callerRateLimitPlugin, config.rateLimit)
+      await scope.register(requiredScopePlugin, config.door)
       await scope.register(jobQualityRoutes)
     },
     { prefix: '/jobs' },

@@ -40,10 +40,10 @@ function toConfig(environment: Environment) {
               issuer: environment.AUTH_ISSUER as string,
               audience: environment.AUTH_AUDIENCE as string,
               jwksUrl: environment.AUTH_JWKS_URL,
-              requiredScope: environment.AUTH_REQUIRED_SCOPE,
               timeoutMs: environment.IDP_TIMEOUT_MS,
             }
           : undefined,
+      requiredScope: environment.AUTH_REQUIRED_SCOPE,
     },
     rateLimit: { perMinute: environment.RATE_LIMIT_PER_MINUTE },
     cors: { origins: wordsOf(environment.CORS_ORIGINS) },

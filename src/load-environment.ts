@@ -110,8 +110,8 @@ function* mistakesWithin(given: Given): Generator<[VariableName, string]> {
     IDP_DISCOVERY_URL: isHttpsOrLoopback,
     AUTH_ISSUER: isHttpsOrLoopback,
     AUTH_JWKS_URL: isHttpsOrLoopback,
-    CORS_ORIGINS: (value) => wordsOf(value).every(isOrigin),
-    TRUST_PROXY: (value) => /^(false|\d{1,2})$/.test(value) || wordsOf(value).every(isNetwork),
+    CORS_ORIGINS: (value) => value === '*' || isListOf(isOrigin, value),
+    TRUST_PROXY: (value) => /^(false|\d{1,2})$/.test(value) || isListOf(isNetwork, value),
     IDP_CLIENT_SECRET_FILE: (path) => fileHolds(path, (content) => content.trim() !== ''),
     IDP_CLIENT_KEY_FILE: (path) =>
       fileHolds(path, (pem) => importSigningKey(pem).type === 'private'),
@@ -124,16 +124,24 @@ function* mistakesWithin(given: Given): Generator<[VariableName, string]> {
   }
 }
 
+function isListOf(isGood: (word: string) => boolean, list: string): boolean {
+  const words = wordsOf(list)
+  return words.length > 0 && words.every(isGood)
+}
+
 function isOrigin(value: string): boolean {
-  if (value === '*') return true
   return /^https?:\/\/[^*]+$/.test(value) && URL.canParse(value) && new URL(value).origin === value
 }
 
 function isNetwork(value: string): boolean {
-  const [address = '', prefix = '0', ...rest] = value.split('/')
+  const [address = '', prefix, ...rest] = value.split('/')
   const family = isIP(address)
-  const maxPrefix = family === 4 ? 32 : 128
-  return family > 0 && rest.length === 0 && /^\d{1,3}$/.test(prefix) && Number(prefix) <= maxPrefix
+  if (family === 0 || rest.length > 0) return false
+  // A network of everybody is what `false` and addresses are there to avoid.
+  return (
+    prefix === undefined ||
+    (/^[1-9]\d{0,2}$/.test(prefix) && Number(prefix) <= (family === 4 ? 32 : 128))
+  )
 }
 
 function fileHolds(path: string, isGood: (content: string) => boolean): boolean {

@@ -34,7 +34,7 @@ t.test('has a default for everything that may be left out', async (t) => {
       project: 'my-project',
       version: 'alpha',
     },
-    door: { jwt: undefined },
+    door: { jwt: undefined, requiredScope: undefined },
     rateLimit: { perMinute: 600 },
     cors: { origins: [] },
     listen: { host: '127.0.0.1', port: 3000 },
@@ -247,6 +247,13 @@ const refused: [name: string, variables: Record<string, string | undefined>, mis
     ],
     ['an origin with a wildcard', { CORS_ORIGINS: 'https://*.example.com' }, [/^CORS_ORIGINS/]],
     ['an origin that is none', { CORS_ORIGINS: 'https://app.example, null' }, [/^CORS_ORIGINS/]],
+    ['everybody among others', { CORS_ORIGINS: '*,https://app.example' }, [/^CORS_ORIGINS/]],
+    [
+      'a list of nothing',
+      { CORS_ORIGINS: ',', TRUST_PROXY: ',' },
+      [/^CORS_ORIGINS/, /^TRUST_PROXY/],
+    ],
+    ['the network of everybody', { TRUST_PROXY: '0.0.0.0/0' }, [/^TRUST_PROXY/]],
     [
       'to trust everybody',
       { TRUST_PROXY: 'true' },
@@ -350,9 +357,9 @@ t.test('checks callers unless it is told not to', async (t) => {
       issuer: 'https://idp.example/realms/r/',
       audience: 'api://x',
       jwksUrl: undefined,
-      requiredScope: 'jobs:read',
       timeoutMs: 5000,
     },
+    requiredScope: 'jobs:read',
   })
 })
 

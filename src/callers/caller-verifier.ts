@@ -6,11 +6,9 @@ import type { IssuerKeys, KeySet } from './issuer-keys.ts'
 
 /** Who asks, as far as their token tells. */
 export interface Caller {
-  /** `sub`; empty if the token has none. */
-  readonly subject: string
-  /** `client_id` (RFC 9068), `azp` or `appid`; empty if the token has none. */
+  /** `client_id` (RFC 9068), `azp` or `appid`, for the log: its first 200 characters; empty if the token has none. */
   readonly clientId: string
-  /** Subject and client in one text, the same object for each request with the same token; empty if it has neither. */
+  /** A hash of subject and client, for limits: the same text for every token of theirs; empty if it has neither. */
   readonly key: string
   /** Whether the token has the scope that is asked for. */
   readonly hasRequiredScope: boolean
@@ -118,7 +116,10 @@ export class CallerVerifier {
     if (!COMPACT_JWS.test(token)) throw new RefusedTokenError('no compact JWS')
     let keys = await this.#options.keys.get()
     const payload = await this.#payloadOf(token, keys).catch(async (error: unknown) => {
-      const isUnknownKey = error instanceof errors.JWKSNoMatchingKey
+      // Also a signature that is not right: some issuers have keys without an id, or use one again.
+      const isUnknownKey =
+        error instanceof errors.JWKSNoMatchingKey ||
+        error instanceof errors.JWSSignatureVerificationFailed
       const newer = isUnknownKey ? await this.#options.keys.refetch() : undefined
       if (!newer || newer === keys) throw refusalOf(error)
       keys = newer
@@ -146,14 +147,18 @@ export class CallerVerifier {
         // Without a key id, any of the issuer's keys of this kind may be the one.
         for await (const key of error) {
           const verified = await jwtVerify(token, key, options).catch((reason: unknown) => {
-            if (reason instanceof errors.JWSSignatureVerificationFailed) return undefined
-            throw reason
+            // What the right key has signed is not mended by another one.
+            if (isAboutClaims(reason)) throw reason
+            return undefined
           })
           if (verified) return verified
         }
         throw new errors.JWSSignatureVerificationFailed()
       },
     )
+    // 1e999 is a number in JSON, too.
+    if (!Number.isFinite(payload.exp))
+      throw new RefusedTokenError('ERR_JWT_CLAIM_VALIDATION_FAILED exp')
     const { typ } = protectedHeader
     if (typ !== undefined && !(typeof typ === 'string' && TYPES.has(typ.toLowerCase())))
       throw new RefusedTokenError('typ')
@@ -166,10 +171,9 @@ function callerOf(payload: JWTPayload, requiredScope: string | undefined): Calle
   const subject = typeof sub === 'string' ? sub : ''
   const client = String([clientId, azp, appid].find((value) => typeof value === 'string') ?? '')
   return {
-    subject,
-    clientId: client,
+    clientId: client.slice(0, 200),
     // The length tells where the subject ends, whatever is in it.
-    key: subject || client ? `${subject.length}:${subject}${client}` : '',
+    key: subject || client ? hashOf(`${subject.length}:${subject}${client}`) : '',
     hasRequiredScope:
       requiredScope === undefined ||
       [scope, scp, roles].some((claim) => wordsOf(claim).includes(requiredScope)),
@@ -182,13 +186,19 @@ function wordsOf(claim: unknown): unknown[] {
   return Array.isArray(claim) ? claim : []
 }
 
-function hashOf(token: string): string {
-  return hash('sha256', token, 'base64')
+function hashOf(text: string): string {
+  return hash('sha256', text, 'base64')
+}
+
+function isAboutClaims(
+  error: unknown,
+): error is errors.JWTExpired | errors.JWTClaimValidationFailed {
+  return error instanceof errors.JWTExpired || error instanceof errors.JWTClaimValidationFailed
 }
 
 function refusalOf(error: unknown): RefusedTokenError {
   if (error instanceof RefusedTokenError) return error
-  if (error instanceof errors.JWTExpired || error instanceof errors.JWTClaimValidationFailed) {
+  if (isAboutClaims(error)) {
     return new RefusedTokenError(`${error.code} ${error.claim}`)
   }
   return new RefusedTokenError(error instanceof errors.JOSEError ? error.code : 'malformed')

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { JSONWebKeySet } from 'jose'
 import { createLocalJWKSet } from 'jose'
 import { ProxyError } from '../problem.ts'
@@ -15,22 +16,22 @@ export interface IssuerKeysOptions {
   onFetch: (outcome: { keys: number } | { error: unknown }) => void
 }
 
-/** Keys older than this are fetched anew in the background; issuers publish a new key well before they sign with it. */
+/** Keys are fetched anew this often; issuers publish a new key well before they sign with it. */
 const RENEW_AFTER_MS = 10 * 60_000
 /** The last good keys serve this long through an outage of the issuer. */
 const KEEP_MS = 24 * 60 * 60_000
-/** A token with an unknown key costs at most one fetch in this time, whoever sends it. */
+/** A token whose key is not known costs at most one fetch in this time, whoever sends it. */
 const UNKNOWN_KEY_INTERVAL_MS = 30_000
 /** A failed fetch is not repeated sooner: with keys at hand there is no hurry, without any each second counts. */
 const RETRY_MS = { withKeys: 30_000, withoutKeys: 1_000 }
 
 /**
  * The key set of the issuer of callers' tokens. (jose's own remote set fails every token ten minutes after an outage
- * has begun, and asks again at each unknown key after its cool-down.)
+ * has begun, and renews itself only while somebody asks, so that a withdrawn key still opens the door in the morning.)
  */
 export class IssuerKeys {
   readonly #options: IssuerKeysOptions
-  #held: { set: KeySet; text: string; fetchedAtMs: number } | undefined
+  #kept: { set: KeySet; text: string; fetchedAtMs: number } | undefined
   #inFlight: Promise<KeySet> | undefined
   #notBeforeMs = Number.NEGATIVE_INFINITY
   #unknownKeyNotBeforeMs = Number.NEGATIVE_INFINITY
@@ -39,13 +40,10 @@ export class IssuerKeys {
     this.#options = options
   }
 
-  /** The keys at hand, at most a day old; starts their renewal in the background if that is due. */
+  /** The keys at hand, at most a day old. */
   held(): KeySet | undefined {
-    const ageMs = this.#held
-      ? this.#options.now() - this.#held.fetchedAtMs
-      : Number.POSITIVE_INFINITY
-    if (ageMs >= RENEW_AFTER_MS) this.#fetchIfDue()?.catch(() => {})
-    return ageMs < KEEP_MS ? this.#held?.set : undefined
+    const kept = this.#kept
+    return kept && this.#options.now() - kept.fetchedAtMs < KEEP_MS ? kept.set : undefined
   }
 
   /**
@@ -55,7 +53,8 @@ export class IssuerKeys {
   async get(): Promise<KeySet> {
     const held = this.held()
     if (held) return held
-    const fetched = await this.#fetchIfDue()?.catch(() => undefined)
+    const isTooEarly = !this.#inFlight && this.#options.now() < this.#notBeforeMs
+    const fetched = isTooEarly ? undefined : await this.#fetch().catch(() => undefined)
     if (!fetched) throw new ProxyError('caller-keys-unavailable')
     return fetched
   }
@@ -63,15 +62,27 @@ export class IssuerKeys {
   /** The keys after one more fetch, for a token whose key is not among them; `undefined` if it is too early for that. */
   async refetch(): Promise<KeySet | undefined> {
     const nowMs = this.#options.now()
-    if (this.#inFlight) return this.#inFlight.catch(() => undefined)
-    if (nowMs < this.#unknownKeyNotBeforeMs) return undefined
-    this.#unknownKeyNotBeforeMs = nowMs + UNKNOWN_KEY_INTERVAL_MS
+    if (!this.#inFlight && nowMs < this.#unknownKeyNotBeforeMs) return undefined
+    if (!this.#inFlight) this.#unknownKeyNotBeforeMs = nowMs + UNKNOWN_KEY_INTERVAL_MS
     return this.#fetch().catch(() => undefined)
   }
 
-  #fetchIfDue(): Promise<KeySet> | undefined {
-    if (this.#inFlight) return this.#inFlight
-    return this.#options.now() < this.#notBeforeMs ? undefined : this.#fetch()
+  /**
+   * Fetches the keys and goes on doing so until the signal aborts, whether anybody asks or not. Keeps no process alive.
+   * @param wait how to wait; a test's own
+   */
+  async keepFresh(signal: AbortSignal, wait = pause): Promise<void> {
+    while (!signal.aborted) {
+      const isFresh = await this.#fetch().then(
+        () => true,
+        () => false,
+      )
+      await wait(isFresh ? RENEW_AFTER_MS : this.#retryMs, signal)
+    }
+  }
+
+  get #retryMs(): number {
+    return this.held() ? RETRY_MS.withKeys : RETRY_MS.withoutKeys
   }
 
   #fetch(): Promise<KeySet> {
@@ -86,14 +97,18 @@ export class IssuerKeys {
     try {
       const keys = await fetchKeys()
       const text = JSON.stringify(keys)
-      const set = text === this.#held?.text ? this.#held.set : createLocalJWKSet(keys)
-      this.#held = { set, text, fetchedAtMs: now() }
+      const set = text === this.#kept?.text ? this.#kept.set : createLocalJWKSet(keys)
+      this.#kept = { set, text, fetchedAtMs: now() }
       onFetch({ keys: keys.keys.length })
       return set
     } catch (error) {
-      this.#notBeforeMs = now() + (this.#held ? RETRY_MS.withKeys : RETRY_MS.withoutKeys)
+      this.#notBeforeMs = now() + this.#retryMs
       onFetch({ error })
       throw error
     }
   }
+}
+
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, { signal, ref: false }).catch(() => {})
 }

@@ -30,7 +30,8 @@ async function startIssuer(t: Test, answers: Record<string, (origin: string) => 
     })
 }
 
-const KEYS = { keys: [{ kty: 'RSA' }] }
+const RSA = { kty: 'RSA', kid: 'a', use: 'sig', n: 'x'.repeat(342), e: 'AQAB' }
+const KEYS = { keys: [RSA] }
 const DISCOVERY = '/.well-known/openid-configuration'
 
 t.test(
@@ -47,6 +48,17 @@ t.test(
     t.strictSame(await fetch({ issuer: '/realm/' }), KEYS)
   },
 )
+
+t.test('takes the keys for signatures out of a set', async (t) => {
+  const others = [
+    { kty: 'oct', k: 'x' },
+    { ...RSA, use: 'enc' },
+    { ...RSA, n: 'AAAA' },
+  ]
+  const good = [RSA, { kty: 'EC', crv: 'P-256' }, { kty: 'OKP', crv: 'Ed25519' }]
+  const fetch = await startIssuer(t, { '/keys': () => ({ keys: [...others, ...good] }) })
+  t.strictSame(await fetch({ jwksUrl: '/keys' }), { keys: good })
+})
 
 t.test('asks for no discovery document where the keys have a URL of their own', async (t) => {
   const fetch = await startIssuer(t, { '/keys': () => KEYS })
@@ -83,6 +95,22 @@ const bad: [name: string, answers: Record<string, (origin: string) => unknown>][
     {
       [DISCOVERY]: (origin) => ({ issuer: origin, jwks_uri: `${origin}/large` }),
       '/large': () => ({ keys: ['x'.repeat(1024 * 1024)] }),
+    },
+  ],
+  [
+    'an empty key set',
+    {
+      [DISCOVERY]: (origin) => ({ issuer: origin, jwks_uri: `${origin}/none` }),
+      '/none': () => ({ keys: [] }),
+    },
+  ],
+  [
+    'a key set without a key for signatures',
+    {
+      [DISCOVERY]: (origin) => ({ issuer: origin, jwks_uri: `${origin}/bad` }),
+      '/bad': () => ({
+        keys: [null, 'x', { kty: 'oct', k: 'x' }, { ...RSA, use: 'enc' }, { ...RSA, n: 'AAAA' }],
+      }),
     },
   ],
   ['silence', { [DISCOVERY]: () => 'silence' }],

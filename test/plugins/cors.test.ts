@@ -1,6 +1,6 @@
 import t from 'tap'
 import { lasting, SCORES } from '../../simulator/simulated-job.ts'
-import { JOB_ID, request, startService } from '../helper.ts'
+import { JOB_ID, parseRaw, request, sendRaw, startService } from '../helper.ts'
 
 const APP = 'https://app.example'
 const PATH = `/jobs/${JOB_ID}/quality`
@@ -33,6 +33,7 @@ t.test('lets exactly the named origins read answers, errors included', async (t)
     ['/jobs/77/quality', 404],
     ['/nope', 404],
     ['/jobs/%zz/quality', 400],
+    [`${PATH}?%zz`, 400],
     [`/jobs/${'a'.repeat(9000)}/quality`, 414],
     ['/openapi.json', 200],
   ]
@@ -101,6 +102,23 @@ t.test('answers a preflight before the door', async (t) => {
   t.equal(refused.status, 401)
   t.equal(refused.headers.get('access-control-allow-origin'), APP)
   t.ok(words(refused.headers.get('access-control-expose-headers')).includes('www-authenticate'))
+})
+
+t.test('lets a front end read what the parser answers', async (t) => {
+  const { port } = await startService(t, { environment: { CORS_ORIGINS: APP } })
+  const send = async (origin: string) =>
+    parseRaw(
+      await sendRaw(port, `GET / HTTP/1.1\r\nhost: x\r\norigin: ${origin}\r\nnonsense\r\n\r\n`),
+    ).headers
+  t.equal((await send(APP)).get('access-control-allow-origin'), APP)
+  t.equal((await send('https://evil.example')).get('access-control-allow-origin'), null)
+})
+
+t.test('does not let a preflight open a gap beside the door', async (t) => {
+  const { url } = await startService(t, { environment: { CORS_ORIGINS: APP, AUTH_MODE: 'jwt' } })
+  for (const path of ['/jobs', '/jobs/', '/jobs/nothing', PATH]) {
+    t.equal((await request(`${url}${path}`, { method: 'OPTIONS' })).status, 401, path)
+  }
 })
 
 t.test('may be opened to everybody', async (t) => {

@@ -1,3 +1,5 @@
+import type { JWK } from 'jose'
+import { exportJWK, generateKeyPair } from 'jose'
 import type { Test } from 'tap'
 import t from 'tap'
 import { lasting, SCORES } from '../../simulator/simulated-job.ts'
@@ -370,4 +372,58 @@ t.test('lets nothing of a caller into a log line or a header', async (t) => {
   t.equal(answer.status, 200)
   t.equal(answer.headers.get('set-cookie'), null)
   t.notOk(logs.some(({ msg }) => msg === 'forged'))
+})
+
+t.test('finds the right one among keys without id, weak ones included', async (t) => {
+  const { publicKey } = await generateKeyPair('RS256', { modulusLength: 2048 })
+  const other = { ...(await exportJWK(publicKey)), alg: 'RS256', use: 'sig' }
+  const { ask, forge } = await start(t, {}, ({ answer }) => {
+    const { kid: _, ...anonymous } = answer.keys[0] ?? ({} as JWK)
+    answer.keys = [{ ...other, n: 'AAAA' }, other, anonymous]
+  })
+  t.equal((await ask(await forge.sign({}, { kid: undefined }))).status, 200)
+  t.equal((await ask(await forge.sign({ exp: 1 }, { kid: undefined }))).status, 401)
+})
+
+t.test('lets good callers in when a key is replaced under the same id', async (t) => {
+  const { ask, forge } = await start(t)
+  t.equal((await ask(await forge.sign())).status, 200)
+  forge.answer.keys = [forge.attacker.jwk]
+  t.equal((await ask(await forge.sign({}, {}, forge.attacker.privateKey))).status, 200)
+})
+
+t.test('takes no empty key set for one', async (t) => {
+  const { ask, forge } = await start(t)
+  const token = await forge.sign()
+  t.equal((await ask(token)).status, 200)
+  forge.answer.keys = []
+  await ask(await forge.sign({}, { kid: 'unknown' }, forge.attacker.privateKey))
+  t.equal((await ask(token)).status, 200, 'the last good ones stay')
+
+  const empty = await start(t, {}, ({ answer }) => {
+    answer.keys = []
+  })
+  t.match(await empty.ask(await empty.forge.sign()), {
+    status: 503,
+    body: { code: 'caller-keys-unavailable' },
+  })
+})
+
+t.test('counts failures of one IPv6 network together', async (t) => {
+  const { get } = await start(t, { TRUST_PROXY: '1' })
+  const statuses = new Set<number>()
+  for (let host = 1; host <= 70; host += 1) {
+    const address = `2001:db8:1:2::${host.toString(16)}`
+    const answer = await get(PATH, { authorization: 'Bearer guess', 'x-forwarded-for': address })
+    statuses.add(answer.status)
+  }
+  t.strictSame(statuses, new Set([401, 429]))
+})
+
+t.test('limits callers without the scope too', async (t) => {
+  const { ask, forge } = await start(t, { RATE_LIMIT_PER_MINUTE: '2' })
+  const token = await forge.sign({ scope: 'other' })
+  const statuses = []
+  for (let call = 0; call < 3; call += 1) statuses.push((await ask(token)).status)
+  t.strictSame(statuses, [403, 403, 429])
 })
