@@ -8,6 +8,7 @@ import { ConcurrencyLimit } from '../src/cdf/concurrency-limit.ts'
 import { CoolDown } from '../src/cdf/cool-down.ts'
 import { RetryBudget } from '../src/cdf/retry-budget.ts'
 import { UpstreamGate } from '../src/cdf/upstream-gate.ts'
+import { EventLoopLoad } from '../src/event-loop-load.ts'
 import { httpAgent } from '../src/http-agent.ts'
 import { JobCache } from '../src/jobs/job-cache.ts'
 import { JobQualityReader } from '../src/jobs/job-quality-reader.ts'
@@ -88,6 +89,7 @@ export const jobQualityPlugin = fp(
           'CDF call',
         ),
     })
+    const load = new EventLoopLoad()
     const logged = new Set<string>()
     const reader = new JobQualityReader({
       cache: new JobCache({
@@ -98,6 +100,7 @@ export const jobQualityPlugin = fp(
         now,
       }),
       fetchJob: (jobId, context) => client.getEstimateQualityJob(jobId, context),
+      isOverloaded: () => load.isTooHigh,
       statusFreshMs: jobs.statusFreshMs,
       staleIfErrorMs: jobs.staleIfErrorMs,
       now,
@@ -116,6 +119,7 @@ export const jobQualityPlugin = fp(
     })
     app.addHook('onClose', async () => {
       stopped.abort()
+      load.stop()
       await agent.destroy()
     })
   },

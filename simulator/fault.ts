@@ -13,6 +13,8 @@ export type Fault =
   | 'hang'
   /** These bytes, then the end of the connection, or silence. */
   | { raw: string; ending?: 'silence' }
+  /** A good head, then these bytes one by one at this pace, until somebody has had enough. */
+  | { drip: string; everyMs: number }
   /** The work is done, but later. */
   | { delayMs: number }
 
@@ -52,6 +54,16 @@ export class Faults {
     if ('raw' in fault) {
       request.socket.write(fault.raw)
       if (fault.ending !== 'silence') request.socket.end()
+      return true
+    }
+    if ('drip' in fault) {
+      response.writeHead(200, { 'content-type': 'application/json' })
+      for (const byte of fault.drip) {
+        if (response.destroyed) break
+        response.write(byte)
+        await sleep(fault.everyMs)
+      }
+      response.end()
       return true
     }
     if ('delayMs' in fault) {

@@ -35,6 +35,8 @@ export interface JobQualityReaderOptions {
   staleIfErrorMs: number
   /** Monotonic clock, milliseconds; the same as the cache's. */
   now: () => number
+  /** Whether this process is too busy to ask CDF; what is cached is answered all the same. */
+  isOverloaded: () => boolean
   /** Told of each field of CDF's that was not as the reference says. */
   onDeviation: (field: string, job: CdfJob, requestId: string) => void
 }
@@ -87,9 +89,10 @@ export class JobQualityReader {
 
   /** The one upstream read that all callers of the job share. */
   async #ask(jobId: JobId, context: CallContext): Promise<JobRead> {
-    const { cache, fetchJob, statusFreshMs, now } = this.#options
+    const { cache, fetchJob, isOverloaded, statusFreshMs, now } = this.#options
     const outcome = cache.latest(jobId) ? 'stale' : 'miss'
     try {
+      if (isOverloaded()) throw new ProxyError('overloaded')
       const job = await fetchJob(jobId, context)
       context.signal.throwIfAborted()
       const { quality, deviations } = normalizeJob(jobId, job)

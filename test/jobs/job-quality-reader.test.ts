@@ -27,10 +27,12 @@ function setUp(
     says: CdfJob | ProxyError | Promise<CdfJob>
     asked: string[]
     contexts: CallContext[]
+    isOverloaded: boolean
   } = {
     says: RUNNING,
     asked: [],
     contexts: [],
+    isOverloaded: false,
   }
   const deviations: string[] = []
   const reader = new JobQualityReader({
@@ -47,6 +49,7 @@ function setUp(
       if (cdf.says instanceof ProxyError) throw cdf.says
       return cdf.says
     },
+    isOverloaded: () => cdf.isOverloaded,
     statusFreshMs,
     staleIfErrorMs: 30_000,
     now: clock.now,
@@ -299,4 +302,22 @@ t.test('lets a bug through as it is', async (t) => {
   const { cdf, read } = setUp()
   cdf.says = Promise.reject(new TypeError('a bug'))
   await t.rejects(read(), { name: 'TypeError' })
+})
+
+t.test('sheds only what would need CDF', async (t) => {
+  const { clock, cdf, read } = setUp()
+  const [done, pending, unknown] = ['1', '2', '3'].map((id) => parseJobId(id))
+  cdf.says = COMPLETED
+  await read(done)
+  cdf.says = RUNNING
+  await read(pending)
+  cdf.isOverloaded = true
+  t.match(await read(done), { outcome: 'hit' })
+  t.match(await read(pending), { outcome: 'hit' })
+  t.match(await read(unknown), { problem: { code: 'overloaded' } })
+  clock.advance(1_000)
+  t.match(await read(pending), { outcome: 'stale-if-error' })
+  t.equal(cdf.asked.length, 2)
+  cdf.isOverloaded = false
+  t.match(await read(unknown), { outcome: 'miss', problem: undefined })
 })
