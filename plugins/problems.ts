@@ -137,7 +137,10 @@ function sendProblem(request: FastifyRequest, reply: FastifyReply, error: Error)
 }
 
 /** What an error is in terms of the table: our own as it is, Fastify's by its kind, anything else is a bug. */
-function toProxyError(error: Partial<FastifyError>): ProxyError {
+function toProxyError(thrown: unknown): ProxyError {
+  // Anything can be thrown, undefined included.
+  const error: Partial<FastifyError> =
+    thrown instanceof Error ? thrown : new Error('thrown, but no error')
   if (error instanceof ProxyError) return error
   if (error.code === 'FST_ERR_MAX_PARAM_LENGTH')
     return new ProxyError('uri-too-long', { cause: error })

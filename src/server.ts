@@ -37,13 +37,13 @@ async function main(): Promise<void> {
     async ({ signal, err }) => {
       app.lifeCycle.draining = true
       if (err) {
-        // Whatever the process would still serve, it is in an unknown state.
         exitCode = 1
         app.log.fatal({ err }, 'uncaught error')
       } else {
         app.log.info({ signal }, 'shutting down')
-        await sleep(delayMs)
       }
+      // Nobody has to be sent away from a process that never listened.
+      if (app.server.listening) await sleep(delayMs)
       await app.close()
     },
   )

@@ -109,6 +109,14 @@ t.test('cuts off what does not end within the grace period, and exits with 0', a
   t.match(output.stdout, 'connections cut off')
 })
 
+t.test('ends at once at the second signal', async (t) => {
+  const { child, ended, output } = await startService(t, { SHUTDOWN_DELAY_MS: '60000' })
+  child.kill('SIGTERM')
+  await until(() => output.stdout.includes('shutting down'))
+  child.kill('SIGTERM')
+  t.equal(await ended, 1)
+})
+
 t.test('exits with 1 when the port is taken', async (t) => {
   const simulator = await startSimulator()
   t.teardown(() => simulator.close())

@@ -89,7 +89,7 @@ export class CdfClient {
     const { tokens, gate, retries, deadlineMs, maxAttempts, random } = this.#options
     const deadline = AbortSignal.timeout(deadlineMs)
     const signal = AbortSignal.any([context.signal, deadline])
-    if (gate.closedBy) throw gate.closedBy
+    gate.assertOpen()
     retries.call()
     // Before the queue, so that nobody waits for a token in a place that another call could use …
     let token = await tokens.get(signal)
@@ -113,7 +113,12 @@ export class CdfClient {
         token = await tokens.get(signal)
         // The provider has had enough of refused tokens.
         if (token === refused) throw attempt.error
-      } else if (attempt.retryable && attempts < maxAttempts && !gate.closedBy && retries.take()) {
+      } else if (
+        attempt.retryable &&
+        attempts < maxAttempts &&
+        !gate.closedBy() &&
+        retries.take()
+      ) {
         attempts += 1
         const delayMs = RETRY_DELAY_MS.min + random() * (RETRY_DELAY_MS.max - RETRY_DELAY_MS.min)
         await sleep(delayMs, undefined, { signal }).catch(() => {

@@ -22,8 +22,8 @@ const OPEN_MS = { first: 5_000, greatest: 30_000 }
  * Leaves a failing CDF alone: after several failures no call is made for a while, then exactly one, and only its success
  * lets the others through again.
  *
- * Our own, since cockatiel's breakers open for one of the two reasons, read the wall clock and do not tell when the next
- * probe is due, which is what callers are told.
+ * Our own, since cockatiel's reads the wall clock, lets callers wait for the probe instead of refusing them at once, and
+ * does not tell when the next one is due, which is what callers are told.
  */
 export class CircuitBreaker {
   readonly #options: CircuitBreakerOptions

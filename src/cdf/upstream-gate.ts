@@ -24,17 +24,23 @@ export class UpstreamGate {
     this.#options = options
   }
 
-  /** Why no call may be made now, if none may. */
-  get closedBy(): ProxyError | undefined {
+  /** Why no call may be made now, if none may. Time passes between two looks at it. */
+  closedBy(): ProxyError | undefined {
     const { coolDown, breaker } = this.#options
-    if (coolDown.leftMs > 0) {
-      return new ProxyError('upstream-throttled', {
-        retryAfterSeconds: this.#spread(coolDown.leftMs),
-      })
+    const throttledMs = coolDown.leftMs
+    if (throttledMs > 0) {
+      return new ProxyError('upstream-throttled', { retryAfterSeconds: this.#spread(throttledMs) })
     }
-    return breaker.openMs > 0
-      ? new ProxyError('upstream-unavailable', { retryAfterSeconds: this.#spread(breaker.openMs) })
+    const openMs = breaker.openMs
+    return openMs > 0
+      ? new ProxyError('upstream-unavailable', { retryAfterSeconds: this.#spread(openMs) })
       : undefined
+  }
+
+  /** @throws what {@link closedBy} says */
+  assertOpen(): void {
+    const problem = this.closedBy()
+    if (problem) throw problem
   }
 
   /**
@@ -49,11 +55,10 @@ export class UpstreamGate {
     call: () => Promise<Attempt>,
   ): Promise<Attempt> {
     const { concurrency, breaker } = this.#options
-    if (this.closedBy) throw this.closedBy
+    this.assertOpen()
     return concurrency.run(signal, async () => {
       // While the call waited for its place, others may have found out.
-      const { closedBy } = this
-      if (closedBy) throw closedBy
+      this.assertOpen()
       const entered = breaker.enter()
       let attempt: Attempt | undefined
       try {

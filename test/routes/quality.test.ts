@@ -510,6 +510,14 @@ t.test('answers a bug with internal-error: generic outside, whole in the log', a
   )
 })
 
+t.test('answers a bug that throws no error with internal-error too', async (t) => {
+  const { app, quality } = await startService(t)
+  for (const thrown of [undefined, null, 'text', {}]) {
+    app.jobQuality.read = () => Promise.reject(thrown)
+    assertProblem(t, await quality(), 500, 'internal-error')
+  }
+})
+
 t.test('logs a request in one line, a good probe and a query not at all', async (t) => {
   const { get, quality, simulator, logs } = await startService(t)
   simulator.cdf.addJob(lasting(JOB_ID, 'Completed', { confidencePercent: 'x' }))

@@ -1,0 +1,242 @@
+import { parseArgs } from 'node:util'
+import { Agent, request } from 'undici'
+import { buildApp } from '../src/app.ts'
+import { loadConfig } from '../src/config.ts'
+import type { ProblemCode } from '../src/problem.ts'
+import { PROBLEMS } from '../src/problem.ts'
+import type { Fault } from './fault.ts'
+import { lasting, SCORES } from './simulated-job.ts'
+import { startSimulator } from './start-simulator.ts'
+
+/**
+ * `npm run chaos`: callers keep asking while faults come and go at random. After each answer it checks that the contract
+ * allows it, and at the end that everything heals and that nothing has leaked. The same seed makes the same faults.
+ *
+ *     npm run chaos -- --seconds 60 --seed 1 --callers 50
+ */
+const { values } = parseArgs({
+  options: {
+    seconds: { type: 'string', default: '60' },
+    seed: { type: 'string', default: String(Date.now() % 100_000) },
+    callers: { type: 'string', default: '50' },
+  },
+})
+const SECONDS = Number(values.seconds)
+const CALLERS = Number(values.callers)
+/** The service's clock runs faster than the real one, so that cool-downs and open circuits pass several times. */
+const SPEED = 10
+/** No answer may take longer than the deadline of the service and a little. */
+const DEADLINE_MS = 1_500
+const MAX_ANSWER_MS = DEADLINE_MS + 1_500
+/** How much the heap may grow between the end of the warm-up and the end. */
+const MAX_GROWTH = 0.1
+
+/** mulberry32: small, fast, and the same everywhere. */
+function randomFrom(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+const random = randomFrom(Number(values.seed))
+const oneOf = <T>(choices: readonly T[]): T => choices[Math.floor(random() * choices.length)] as T
+
+const CDF_FAULTS: readonly Fault[] = [
+  'reset',
+  'reset-in-body',
+  'hang',
+  { delayMs: 100 },
+  { drip: '{"jobId":', everyMs: 100 },
+  { raw: 'nonsense\r\n' },
+  { status: 200, body: '<html>' },
+  { status: 200, body: '{"jobId":"x"}' },
+  { status: 302, headers: { location: 'http://127.0.0.1:1/' } },
+  { status: 401 },
+  { status: 403 },
+  { status: 404 },
+  { status: 409, headers: { 'cdf-is-auto-retryable': 'true' } },
+  { status: 429 },
+  { status: 429, headers: { 'retry-after': '2' } },
+  { status: 500 },
+  { status: 503 },
+]
+const IDENTITY_PROVIDER_FAULTS: readonly Fault[] = [
+  'reset',
+  'hang',
+  { delayMs: 100 },
+  { status: 500 },
+  { status: 429 },
+  { status: 200, body: 'x' },
+]
+
+const simulator = await startSimulator()
+const DONE = Array.from(
+  { length: 20 },
+  (_, number) => `00000000-0000-4000-8000-${String(number).padStart(12, '0')}`,
+)
+const PENDING = Array.from({ length: 20 }, (_, number) => String(1_000 + number))
+for (const id of DONE) simulator.cdf.addJob(lasting(id, 'Completed', SCORES))
+for (const id of PENDING) simulator.cdf.addJob(lasting(id, 'Running'))
+const UNKNOWN = Array.from({ length: 20 }, (_, number) => String(5_000 + number))
+const INVALID = ['nonsense', '0012', '%zz']
+
+const app = await buildApp(
+  loadConfig({
+    ...simulator.environment,
+    LOG_LEVEL: 'silent',
+    RATE_LIMIT_PER_MINUTE: '0',
+    UPSTREAM_ATTEMPT_TIMEOUT_MS: '500',
+    UPSTREAM_DEADLINE_MS: String(DEADLINE_MS),
+    IDP_TIMEOUT_MS: '500',
+  }),
+  { now: () => performance.now() * SPEED, random },
+)
+const url = await app.listen({ host: '127.0.0.1', port: 0 })
+const authorization = `Bearer ${await simulator.identityProvider.signCallerToken()}`
+const agent = new Agent({ connections: CALLERS })
+
+const violations: string[] = []
+const seen = new Map<string, number>()
+const doneJobs = new Set<string>()
+
+/** What of an answer the contract does not allow; nothing if all is well. */
+function violationOf(
+  jobId: string,
+  status: number,
+  headers: Record<string, unknown>,
+  text: string,
+): string | undefined {
+  if (!headers['x-request-id'] || headers['x-content-type-options'] !== 'nosniff')
+    return 'headers are missing'
+  const body = JSON.parse(text) as Record<string, unknown>
+  if (status === 200) {
+    if (!headers.etag || !headers['cache-status']) return 'headers of an answer are missing'
+    if (body.jobId !== jobId) return 'another job'
+    if (Object.keys(body).length !== 10) return 'not every key'
+    if (body.done) doneJobs.add(jobId)
+    return body.done || !doneJobs.has(jobId) ? undefined : 'a done job went back'
+  }
+  const code = body.code as ProblemCode
+  if (headers['content-type'] !== 'application/problem+json')
+    return `no problem: ${status} ${text} ${JSON.stringify(headers)}`
+  if (!(code in PROBLEMS) || PROBLEMS[code].status !== status || body.status !== status)
+    return `a problem with the wrong status: ${text}`
+  if (code === 'internal-error') return 'internal-error'
+  return undefined
+}
+
+async function ask(): Promise<void> {
+  const jobId = oneOf([DONE, PENDING, UNKNOWN, INVALID][Math.floor(random() * 3.2)] as string[])
+  const leaves = random() < 0.05 ? AbortSignal.timeout(Math.ceil(random() * 50)) : undefined
+  const startedAtMs = performance.now()
+  try {
+    const answer = await request(`${url}/jobs/${jobId}/quality`, {
+      dispatcher: agent,
+      headers: { authorization },
+      ...(leaves && { signal: leaves }),
+    })
+    const text = await answer.body.text()
+    const violation = violationOf(jobId, answer.statusCode, answer.headers, text)
+    const tookMs = performance.now() - startedAtMs
+    if (violation) violations.push(`${jobId}: ${violation}`)
+    if (tookMs > MAX_ANSWER_MS) violations.push(`${jobId}: ${Math.round(tookMs)} ms`)
+    const kind =
+      answer.statusCode === 200
+        ? String(answer.headers['cache-status'])
+        : (JSON.parse(text) as { code: string }).code
+    seen.set(kind, (seen.get(kind) ?? 0) + 1)
+  } catch (error) {
+    if (!leaves?.aborted) violations.push(`${jobId}: unanswered, ${String(error)}`)
+  }
+}
+
+/** Callers ask until the time is over. */
+async function askUntil(endMs: number): Promise<void> {
+  const caller = async () => {
+    while (performance.now() < endMs) {
+      await ask()
+      await new Promise((resolve) => setTimeout(resolve, random() * 10))
+    }
+  }
+  await Promise.all(Array.from({ length: CALLERS }, caller))
+}
+
+/** Faults come and go until the time is over. */
+async function disturbUntil(endMs: number): Promise<void> {
+  while (performance.now() < endMs) {
+    simulator.cdf.faults.standing = random() < 0.6 ? oneOf(CDF_FAULTS) : undefined
+    simulator.identityProvider.faults.standing =
+      random() < 0.3 ? oneOf(IDENTITY_PROVIDER_FAULTS) : undefined
+    if (random() < 0.2) simulator.cdf.revokeTokens()
+    await new Promise((resolve) => setTimeout(resolve, 50 + random() * 250))
+  }
+  simulator.cdf.faults.clear()
+  simulator.identityProvider.faults.clear()
+}
+
+function heapMiB(): number {
+  for (let times = 0; times < 4; times += 1) globalThis.gc?.()
+  return process.memoryUsage().heapUsed / 2 ** 20
+}
+
+/** Until every kind of job is answered as if nothing had been; 30 s of the service's clock may have to pass. */
+async function heal(): Promise<number> {
+  const startedAtMs = performance.now()
+  for (;;) {
+    const answers = await Promise.all(
+      [...DONE, ...PENDING].map(async (jobId) => {
+        const { statusCode, body } = await request(`${url}/jobs/${jobId}/quality`, {
+          dispatcher: agent,
+          headers: { authorization },
+        })
+        await body.dump()
+        return statusCode
+      }),
+    )
+    if (answers.every((status) => status === 200)) return performance.now() - startedAtMs
+    if (performance.now() - startedAtMs > 20_000) throw new Error('it does not heal')
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+}
+
+const startedAtMs = performance.now()
+const warmUpMs = Math.min(5_000, SECONDS * 250)
+await Promise.all([askUntil(startedAtMs + warmUpMs), disturbUntil(startedAtMs + warmUpMs)])
+simulator.cdf.requests.length = 0
+const heapBefore = heapMiB()
+const endMs = startedAtMs + SECONDS * 1000
+await Promise.all([askUntil(endMs), disturbUntil(endMs)])
+const healedMs = await heal()
+const upstreamCalls = simulator.cdf.requests.length
+simulator.cdf.requests.length = 0
+const heapAfter = heapMiB()
+const growth = heapAfter / heapBefore - 1
+
+await agent.destroy()
+await app.close()
+await simulator.close()
+await new Promise((resolve) => setTimeout(resolve, 200))
+const left = process
+  .getActiveResourcesInfo()
+  .filter((name) => !/^(TTYWrap|PipeWrap|FSReqCallback|Immediate)$/.test(name))
+
+if (globalThis.gc && growth > MAX_GROWTH)
+  violations.push(`the heap grew by ${(100 * growth).toFixed(1)} %`)
+if (left.length > 0) violations.push(`left behind: ${left.join(', ')}`)
+
+const total = [...seen.values()].reduce((sum, count) => sum + count, 0)
+process.stdout.write(
+  [
+    `seed ${values.seed}, ${SECONDS} s, ${CALLERS} callers, node ${process.version}`,
+    `${total} answers, ${upstreamCalls} requests to CDF, healed in ${Math.round(healedMs)} ms, heap ${heapBefore.toFixed(1)} → ${heapAfter.toFixed(1)} MiB`,
+    ...[...seen]
+      .sort((a, b) => b[1] - a[1])
+      .map(([kind, count]) => `${String(count).padStart(8)}  ${kind}`),
+    ...violations.slice(0, 20).map((violation) => `VIOLATION  ${violation}`),
+    `${violations.length} answers or leftovers outside the contract\n`,
+  ].join('\n'),
+)
+process.exit(violations.length === 0 ? 0 : 1)
