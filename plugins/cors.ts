@@ -38,9 +38,19 @@ const PREFLIGHT_MAX_AGE_SECONDS = 7_200
  */
 export const corsPlugin = fp(
   async function cors(app, { origins }: CorsOptions) {
+    const isAny = origins.includes('*')
+    app.decorate('corsHeadersFor', (origin: string | undefined): Record<string, string> => {
+      if (origins.length === 0) return {}
+      if (origin === undefined || !(isAny || origins.includes(origin))) return { vary: 'Origin' }
+      return {
+        vary: 'Origin',
+        'access-control-allow-origin': isAny ? '*' : origin,
+        'access-control-expose-headers': RESPONSE_HEADERS.join(', '),
+      }
+    })
     if (origins.length === 0) return
     const options: FastifyCorsOptions = {
-      origin: origins.includes('*') ? '*' : [...origins],
+      origin: isAny ? '*' : [...origins],
       methods: ['GET', 'HEAD'],
       allowedHeaders: REQUEST_HEADERS,
       exposedHeaders: RESPONSE_HEADERS,
@@ -50,17 +60,6 @@ export const corsPlugin = fp(
     await app.register(fastifyCors, {
       // Any other OPTIONS request is a method that no route has.
       delegator: (request, done) => done(null, { ...options, preflight: isPreflight(request) }),
-    })
-    app.decorate('corsHeadersFor', (origin: string | undefined) => {
-      const isAllowed = origins.includes('*') || (origin !== undefined && origins.includes(origin))
-      return {
-        vary: 'Origin',
-        ...(isAllowed &&
-          origin !== undefined && {
-            'access-control-allow-origin': origins.includes('*') ? '*' : origin,
-            'access-control-expose-headers': RESPONSE_HEADERS.join(', '),
-          }),
-      }
     })
   },
   { name: 'cors' },
@@ -76,7 +75,7 @@ function isPreflight({ method, headers }: FastifyRequest): boolean {
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** The headers for what is refused before the hook of CORS runs; absent without CORS. */
-    corsHeadersFor?: (origin: string | undefined) => Record<string, string>
+    /** The headers for what is refused before the hook of CORS runs; none without CORS. */
+    corsHeadersFor: (origin: string | undefined) => Record<string, string>
   }
 }

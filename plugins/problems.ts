@@ -42,7 +42,7 @@ export function answerFrameworkError(
   reply: FastifyReply,
 ): void {
   reply.header('x-request-id', request.id)
-  reply.headers(request.server.corsHeadersFor?.(request.headers.origin) ?? {})
+  reply.headers(request.server.corsHeadersFor(request.headers.origin))
   if (request.server.lifeCycle.draining) reply.header('connection', 'close')
   sendProblem(request, reply, error)
   logRequest(request, reply, reply.statusCode)
@@ -105,7 +105,7 @@ export function endWithProblem(
   const body = JSON.stringify(problem.toProblem(requestId))
   const headers = {
     ...COMMON_HEADERS,
-    ...app.corsHeadersFor?.(headerOf('origin')),
+    ...app.corsHeadersFor(headerOf('origin')),
     'x-request-id': requestId,
     'cache-control': 'no-store',
     'content-type': PROBLEM_TYPE,

@@ -14,7 +14,7 @@ export const requestFramingPlugin = fp(
     app.addHook('onRequest', (request, reply, done) => {
       if (isFramed(request)) return done()
       // Before the hook of CORS, which would answer a preflight whatever its framing.
-      reply.headers(app.corsHeadersFor?.(request.headers.origin) ?? {})
+      reply.headers(app.corsHeadersFor(request.headers.origin))
       done(new ProxyError('invalid-request'))
     })
 

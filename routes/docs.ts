@@ -35,6 +35,11 @@ export const docsRoutes: FastifyPluginAsyncTypebox<DocsOptions> = async (app, op
     async (_request, reply) => reply.header('content-type', 'application/yaml').send(yaml),
   )
 
+  let made: string | undefined
+  const json = () => {
+    made ??= JSON.stringify(app.swagger())
+    return made
+  }
   app.get(
     '/openapi.json',
     {
@@ -55,9 +60,7 @@ export const docsRoutes: FastifyPluginAsyncTypebox<DocsOptions> = async (app, op
       },
     },
     async (_request, reply) =>
-      reply
-        .header('content-type', 'application/json; charset=utf-8')
-        .send(JSON.stringify(app.swagger())),
+      reply.header('content-type', 'application/json; charset=utf-8').send(json()),
   )
 
   app.get('/', { schema: { hide: true } }, async (_request, reply) =>

@@ -38,6 +38,7 @@ export interface Seams {
 export async function buildApp(config: Config, seams: Seams = {}): Promise<FastifyInstance> {
   const { now = () => performance.now(), wallNow = Date.now, random = Math.random } = seams
   const { cdf, identityProvider, jobs, upstream } = config
+  const cdfOptions = { cdf, identityProvider, jobs, upstream }
   const serviceVersion = packageJson.version
   const app = Fastify(serverOptions(config.server, seams.logDestination))
 
@@ -50,10 +51,7 @@ export async function buildApp(config: Config, seams: Seams = {}): Promise<Fasti
   await app.register(lifeCyclePlugin)
   await app.register(fastifyRateLimit, { global: false })
   await app.register(openApiPlugin, { serviceVersion })
-  await app.register(jobQualityPlugin, {
-    ...{ cdf, identityProvider, jobs, upstream },
-    ...{ serviceVersion, now, random },
-  })
+  await app.register(jobQualityPlugin, { ...cdfOptions, serviceVersion, now, random })
 
   await app.register(
     async function behindTheDoor(scope) {

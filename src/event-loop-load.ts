@@ -7,6 +7,15 @@ const LIMITS = { delayMs: 250, utilization: 0.98 }
 /** How finely the delay is measured; Node counts it as part of the delay. */
 const RESOLUTION_MS = 20
 
+/**
+ * Whether the event loop is late and busy at once.
+ * @param delayMs mean delay
+ * @param utilization 0 to 1
+ */
+export function isOverload(delayMs: number, utilization: number): boolean {
+  return delayMs > LIMITS.delayMs && utilization > LIMITS.utilization
+}
+
 /** Whether this process is too busy to take on work. Measures in the background and keeps no process alive. */
 export class EventLoopLoad {
   readonly #delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
@@ -37,6 +46,6 @@ export class EventLoopLoad {
     const ratio = performance.eventLoopUtilization(utilization, this.#utilization).utilization
     this.#utilization = utilization
     this.#delay.reset()
-    this.#isTooHigh = delayMs > LIMITS.delayMs && ratio > LIMITS.utilization
+    this.#isTooHigh = isOverload(delayMs, ratio)
   }
 }

@@ -42,6 +42,7 @@ export function loadEnvironment(
       env: false,
     })
   } catch (error) {
+    if (!(error instanceof Error) || !('errors' in error)) throw error
     for (const { instancePath } of (error as { errors: { instancePath: string }[] }).errors) {
       const name = instancePath.slice(1) as VariableName
       mistakes.set(name, `must be ${formOf(name)}`)
@@ -80,6 +81,7 @@ function* mistakesBetween(given: Given): Generator<[VariableName, string]> {
   if (given.IDP_CLIENT_SECRET && given.IDP_CLIENT_SECRET_FILE) {
     yield ['IDP_CLIENT_SECRET', 'and IDP_CLIENT_SECRET_FILE must not both be set']
   }
+  if (given.DOCS_OAUTH_CLIENT_ID) yield* required(given, 'AUTH_ISSUER')
   if (given.AUTH_MODE !== 'none') {
     yield* required(given, 'AUTH_ISSUER')
     yield* required(given, 'AUTH_AUDIENCE')

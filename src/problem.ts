@@ -120,7 +120,7 @@ export const PROBLEMS = {
     status: 502,
     title: 'Identity provider refused the service',
     detail: 'The identity provider refused the credentials of this service.',
-    help: 'The operator should check IDP_CLIENT_ID, the secret or key, its expiry, IDP_TOKEN_URL and IDP_SCOPES. The service tries again every 30 seconds.',
+    help: 'The operator should check IDP_CLIENT_ID, the secret or key, its expiry, IDP_TOKEN_URL and IDP_SCOPES. The service tries again at most every 30 seconds.',
   },
   'identity-provider-unavailable': {
     status: 503,
@@ -153,8 +153,7 @@ export const PROBLEMS = {
   overloaded: {
     status: 503,
     title: 'Overloaded',
-    detail:
-      'This instance cannot take the request now: it is overloaded, starting or shutting down.',
+    detail: 'This instance cannot take the request now: it is overloaded or shutting down.',
     help: 'Ask again after Retry-After; another instance may answer.',
     retryAfterSeconds: 1,
   },

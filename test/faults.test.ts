@@ -168,7 +168,8 @@ for (const { name, cdf, identityProvider, status, code, calls, leftAlone } of RO
     const answer = await quality()
     assertProblem(t, answer, status, code)
     t.equal(simulator.cdf.requests.length - before, calls, 'calls')
-    t.ok(performance.now() - startedAt < 5_000, 'in time')
+    // Ten times what the deadline allows: for a slow machine, not for a missing deadline.
+    t.ok(performance.now() - startedAt < 15_000, 'in time')
 
     simulator.cdf.faults.clear()
     simulator.identityProvider.faults.clear()

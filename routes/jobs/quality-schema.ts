@@ -19,7 +19,7 @@ const cacheHeaders = {
     type: 'integer',
     description: 'Seconds since CDF said so, where the answer came from the cache.',
   },
-  vary: { type: 'string', description: 'Authorization.' },
+  vary: { type: 'string', description: 'Authorization; with CORS also Origin.' },
   'retry-after': {
     type: 'integer',
     description: 'Seconds until the next poll makes sense; absent when the job is done.',

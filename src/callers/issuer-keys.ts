@@ -68,7 +68,8 @@ export class IssuerKeys {
   }
 
   /**
-   * Fetches the keys and goes on doing so until the signal aborts, whether anybody asks or not. Keeps no process alive.
+   * Fetches the keys and goes on doing so until the signal aborts, whether anybody asks or not. Never rejects and keeps
+   * no process alive.
    * @param wait how to wait; a test's own
    */
   async keepFresh(signal: AbortSignal, wait = pause): Promise<void> {

@@ -17,6 +17,8 @@ export type Attempt =
       unauthorized: boolean
       /** Asking once more may help. */
       retryable: boolean
+      /** It was ended by us, before its time was over: that says nothing of CDF. */
+      cutShort?: true
     }
 
 const CDF_REQUEST_ID = /^[\x21-\x7e]{1,128}$/

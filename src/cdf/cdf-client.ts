@@ -90,20 +90,16 @@ export class CdfClient {
     const deadline = AbortSignal.timeout(deadlineMs)
     const signal = AbortSignal.any([context.signal, deadline])
     gate.assertOpen()
-    retries.call()
+    retries.countCall()
     // Before the queue, so that nobody waits for a token in a place that another call could use …
     let token = await tokens.get(signal)
     let replayed = false
     for (let attempts = 1; ; ) {
-      const attempt = await gate.run(
-        signal,
-        () => context.signal.aborted,
-        async () => {
-          // … and again after it, since the token may have been refused or renewed meanwhile.
-          token = await tokens.get(signal)
-          return this.#attempt(jobId, token.value, { ...context, signal })
-        },
-      )
+      const attempt = await gate.run(signal, async () => {
+        // … and again after it, since the token may have been refused or renewed meanwhile.
+        token = await tokens.get(signal)
+        return this.#attempt(jobId, token.value, { ...context, signal })
+      })
       if ('job' in attempt) return attempt.job
       context.signal.throwIfAborted()
       if (attempt.unauthorized && !replayed) {
@@ -135,7 +131,7 @@ export class CdfClient {
     accessToken: string,
     { signal, requestId, traceparent }: CallContext,
   ): Promise<Attempt> {
-    const { attemptTimeoutMs, dispatcher, onCall } = this.#options
+    const { attemptTimeoutMs, deadlineMs, dispatcher, onCall } = this.#options
     const startedAt = performance.now()
     const timeout = AbortSignal.any([signal, AbortSignal.timeout(attemptTimeoutMs)])
     let head: HttpHead | undefined
@@ -154,15 +150,21 @@ export class CdfClient {
       },
     }).catch((error: unknown) => ({ error }))
 
+    const durationMs = performance.now() - startedAt
     const failure = 'error' in outcome ? failureOf(outcome.error, signal, timeout) : undefined
     onCall({
       jobId,
       requestId,
       upstream: upstreamOf(head),
-      durationMs: performance.now() - startedAt,
+      durationMs,
       ...(failure !== undefined && { failure }),
     })
     if ('body' in outcome) return judge(jobId, outcome, outcome.body.toString('utf8'))
+    // What had less than half of its time, since the read's was over, says nothing of CDF.
+    const hadItsTime = durationMs >= Math.min(attemptTimeoutMs, deadlineMs) / 2
+    if (failure === 'abandoned' || (failure === 'deadline' && !hadItsTime)) {
+      return { ...failed('upstream-timeout', head), cutShort: true }
+    }
     if (timeout.aborted) return failed('upstream-timeout', head)
     // A status other than 200 says enough without its body.
     return head && head.status !== 200 ? judge(jobId, head, '') : lost(outcome.error, head)

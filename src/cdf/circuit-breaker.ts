@@ -9,6 +9,8 @@ export interface CircuitBreakerOptions {
 /** A call as the breaker knows it. */
 export interface BreakerCall {
   readonly isProbe: boolean
+  /** What belongs to the time before the circuit opened says nothing of the time after. */
+  readonly era: number
 }
 
 /** It opens after so many failures in a row … */
@@ -33,6 +35,7 @@ export class CircuitBreaker {
   #opened = 0
   #openUntilMs = 0
   #isProbing = false
+  #era = 0
 
   constructor(options: CircuitBreakerOptions) {
     this.#options = options
@@ -49,7 +52,7 @@ export class CircuitBreaker {
   enter(): BreakerCall {
     const isProbe = this.#opened > 0
     if (isProbe) this.#isProbing = true
-    return { isProbe }
+    return { isProbe, era: this.#era }
   }
 
   /** A call has ended: it failed, or CDF has answered, whatever it said. */
@@ -58,12 +61,12 @@ export class CircuitBreaker {
       this.#isProbing = false
       if (failed) this.#open()
       else this.#close()
-    } else if (this.#opened === 0) {
+    } else if (this.#opened === 0 && call.era === this.#era) {
       this.#failuresInARow = failed ? this.#failuresInARow + 1 : 0
       this.#remember(failed)
+      if (!failed) return
       if (this.#failuresInARow >= MAX_FAILURES_IN_A_ROW || this.#isHalfFailed()) this.#open()
     }
-    // What was under way when it opened says nothing new.
   }
 
   /** A call has ended without telling anything of CDF, since nobody waited for it any more. */
@@ -80,6 +83,7 @@ export class CircuitBreaker {
 
   #close(): void {
     this.#opened = 0
+    this.#era += 1
     this.#failuresInARow = 0
     this.#calls = []
     this.#options.onChange('closed')

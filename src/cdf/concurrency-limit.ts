@@ -1,6 +1,6 @@
 import { ProxyError } from '../problem.ts'
 
-/** After so many successes in a row there may be one call more. */
+/** After so many successes there may be one call more. */
 const SUCCESSES_TO_GROW = 10
 
 /**
@@ -13,7 +13,8 @@ export class ConcurrencyLimit {
   #limit: number
   #successes = 0
   #running = 0
-  readonly #queue = new Set<() => void>()
+  /** Each as what lets it in, or turns it away. */
+  readonly #queue = new Set<(problem?: ProxyError) => void>()
 
   /**
    * @param limit calls at once, at most
@@ -56,6 +57,11 @@ export class ConcurrencyLimit {
     this.#advance()
   }
 
+  /** Turns away everybody in line: there is no use in waiting. */
+  turnAway(problem: () => ProxyError): void {
+    for (const enter of this.#queue) enter(problem())
+  }
+
   /** Lets in who is next in line, as long as there are places. */
   #advance(): void {
     for (const enter of this.#queue) {
@@ -73,7 +79,8 @@ export class ConcurrencyLimit {
         signal.removeEventListener('abort', leave)
         end()
       }
-      const take = () => {
+      const take = (problem?: ProxyError) => {
+        if (problem) return settle(() => reject(problem))
         this.#running += 1
         settle(resolve)
       }

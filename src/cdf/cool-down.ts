@@ -38,15 +38,14 @@ export class CoolDown {
   throttled(retryAfterSeconds: number | undefined): boolean {
     const { now, random } = this.#options
     const begins = this.leftMs === 0
+    const ownMs = Math.min(DELAY_MS.first * 2 ** this.#throttledInARow, DELAY_MS.greatest)
+    if (begins) this.#throttledInARow += 1
     if (retryAfterSeconds !== undefined) {
       this.#untilMs = Math.max(this.#untilMs, now() + retryAfterSeconds * 1000)
-      return begins
+    } else if (begins) {
+      this.#untilMs = now() + ownMs * (1 + JITTER * random())
     }
-    if (!begins) return false
-    const delayMs = Math.min(DELAY_MS.first * 2 ** this.#throttledInARow, DELAY_MS.greatest)
-    this.#throttledInARow += 1
-    this.#untilMs = now() + delayMs * (1 + JITTER * random())
-    return true
+    return begins
   }
 
   /** CDF has answered a request: the next cool-down is a short one again. */

@@ -17,7 +17,7 @@ export class RetryBudget {
   }
 
   /** A call is made, which may be repeated one day. */
-  call(): void {
+  countCall(): void {
     this.#callsMs = this.#recent(this.#callsMs)
     this.#callsMs.push(this.#now())
   }

@@ -24,7 +24,7 @@ export class UpstreamGate {
     this.#options = options
   }
 
-  /** Why no call may be made now, if none may. Time passes between two looks at it. */
+  /** Why no call may be made now, if none may; asked once for each decision, since it changes with the clock. */
   closedBy(): ProxyError | undefined {
     const { coolDown, breaker } = this.#options
     const throttledMs = coolDown.leftMs
@@ -46,25 +46,21 @@ export class UpstreamGate {
   /**
    * Makes a call as soon as there is a place for it, and learns from how it ends.
    * @param signal ends the wait for a place
-   * @param isAbandoned whether the call was ended by us, and so tells nothing of CDF
-   * @throws ProxyError `upstream-throttled`, `upstream-unavailable` or `overloaded` at once; `upstream-timeout`
+   * @throws ProxyError `upstream-throttled` or `upstream-unavailable` as soon as it is so, `overloaded` at once, and
+   *   `upstream-timeout` when the signal aborts first
    */
-  async run(
-    signal: AbortSignal,
-    isAbandoned: () => boolean,
-    call: () => Promise<Attempt>,
-  ): Promise<Attempt> {
+  async run(signal: AbortSignal, call: () => Promise<Attempt>): Promise<Attempt> {
     const { concurrency, breaker } = this.#options
     this.assertOpen()
     return concurrency.run(signal, async () => {
-      // While the call waited for its place, others may have found out.
+      // Between the end of the wait and this, a call that was under way may have ended badly.
       this.assertOpen()
       const entered = breaker.enter()
       let attempt: Attempt | undefined
       try {
         attempt = await call()
       } finally {
-        if (attempt && !isAbandoned()) this.#learn(entered, attempt)
+        if (attempt && !('cutShort' in attempt)) this.#learn(entered, attempt)
         else breaker.abandon(entered)
       }
       return this.#withTimeToWait(attempt)
@@ -73,18 +69,19 @@ export class UpstreamGate {
 
   #learn(entered: BreakerCall, attempt: Attempt): void {
     const { concurrency, coolDown, breaker } = this.#options
-    const error = 'error' in attempt ? attempt.error : undefined
-    if (error?.code === 'upstream-throttled') {
-      // A CDF that throttles is alive.
-      breaker.report(entered, false)
-      if (coolDown.throttled(error.retryAfterSeconds)) concurrency.halve()
-      return
-    }
-    const failed = error?.code === 'upstream-error' || error?.code === 'upstream-timeout'
+    const code = 'error' in attempt ? attempt.error.code : undefined
+    const failed = code === 'upstream-error' || code === 'upstream-timeout'
+    // A CDF that throttles is alive.
     breaker.report(entered, failed)
-    if (failed) return
-    coolDown.answered()
-    concurrency.succeeded()
+    if ('error' in attempt && code === 'upstream-throttled') {
+      if (coolDown.throttled(attempt.error.retryAfterSeconds)) concurrency.halve()
+    } else if (!failed) {
+      coolDown.answered()
+      if (code === undefined || code === 'job-not-found') concurrency.succeeded()
+    }
+    // Whoever waits is told now, not when a place is free.
+    const problem = this.closedBy()
+    if (problem) concurrency.turnAway(() => this.closedBy() ?? problem)
   }
 
   /** A throttled caller is told what is left of the cool-down, as everybody is from now on. */

@@ -93,3 +93,24 @@ t.test('lets another probe through when the first was abandoned', async (t) => {
   breaker.abandon(breaker.enter())
   t.equal(breaker.openMs, 0)
 })
+
+t.test('does not count what began before it opened once it is closed again', async (t) => {
+  const { clock, breaker, fail } = setUp()
+  const slow = Array.from({ length: 10 }, () => breaker.enter())
+  fail(5)
+  clock.advance(5_000)
+  breaker.report(breaker.enter(), false)
+  for (const call of slow) breaker.report(call, true)
+  t.equal(breaker.openMs, 0)
+})
+
+t.test('never opens on a success', async (t) => {
+  const { breaker, end } = setUp()
+  for (let pair = 0; pair < 5; pair += 1) {
+    end(true)
+    end(false)
+  }
+  t.equal(breaker.openMs, 0)
+  end(true)
+  t.equal(breaker.openMs, 5_000)
+})

@@ -60,3 +60,13 @@ t.test('adds a little at random', async (t) => {
   coolDown.throttled(undefined)
   t.equal(coolDown.leftMs, 1_100)
 })
+
+t.test('counts what CDF says for its own times too', async (t) => {
+  const { clock, coolDown } = setUp()
+  for (let time = 0; time < 2; time += 1) {
+    coolDown.throttled(1)
+    clock.advance(1_000)
+  }
+  coolDown.throttled(undefined)
+  t.equal(coolDown.leftMs, 4_000)
+})

@@ -14,7 +14,7 @@ t.test('allows twenty retries in ten seconds where little is asked', async (t) =
 t.test('allows a tenth of the calls where much is asked', async (t) => {
   const clock = new FakeClock()
   const budget = new RetryBudget(clock.now)
-  for (let call = 0; call < 1_000; call += 1) budget.call()
+  for (let call = 0; call < 1_000; call += 1) budget.countCall()
   let retries = 0
   while (budget.take()) retries += 1
   t.equal(retries, 100)
