@@ -91,9 +91,13 @@ export function endWithProblem(
 ): void {
   // Node has taken its own listener off by now, and a reset would be an uncaught error.
   socket.on('error', () => {})
-  // What cannot be read follows on a request that still waits for its answer: no other answer may come before that one.
+  // What cannot be read may follow on a request that still waits for its answer, which comes first.
   const { _httpMessage: underWay } = socket as Socket & { _httpMessage?: ServerResponse | null }
-  if (!socket.writable || underWay?.headersSent || underWay?.req.complete) {
+  if (underWay?.req.complete) {
+    underWay.once('finish', () => setImmediate(endWithProblem, app, socket, problem, headerOf))
+    return
+  }
+  if (!socket.writable || underWay?.headersSent) {
     socket.destroy()
     return
   }

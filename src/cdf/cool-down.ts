@@ -41,7 +41,9 @@ export class CoolDown {
     const ownMs = Math.min(DELAY_MS.first * 2 ** this.#throttledInARow, DELAY_MS.greatest)
     if (begins) this.#throttledInARow += 1
     if (retryAfterSeconds !== undefined) {
-      this.#untilMs = Math.max(this.#untilMs, now() + retryAfterSeconds * 1000)
+      // A short time that CDF names again and again helps no more than one that it does not name.
+      const delayMs = begins ? Math.max(ownMs, retryAfterSeconds * 1000) : retryAfterSeconds * 1000
+      this.#untilMs = Math.max(this.#untilMs, now() + delayMs)
     } else if (begins) {
       this.#untilMs = now() + ownMs * (1 + JITTER * random())
     }

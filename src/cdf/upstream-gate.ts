@@ -13,8 +13,10 @@ export interface UpstreamGateOptions {
   random: () => number
 }
 
-/** Those who are told to come back are spread over this share of the time to wait. */
+/** Those who are told to come back are spread over this share of the time to wait … */
 const SPREAD = 0.1
+/** … but nobody is told to wait for longer than CDF may ask. */
+const MAX_SECONDS = 60
 
 /** What every call to CDF passes: not while CDF throttles, not while it is down, and not too many at once. */
 export class UpstreamGate {
@@ -84,11 +86,11 @@ export class UpstreamGate {
     if (problem) concurrency.turnAway(() => this.closedBy() ?? problem)
   }
 
-  /** A throttled caller is told what is left of the cool-down, as everybody is from now on. */
+  /** Who was throttled is told what the cool-down is, as everybody is from now on. */
   #withTimeToWait(attempt: Attempt): Attempt {
     if (!('error' in attempt) || attempt.error.code !== 'upstream-throttled') return attempt
     const { upstream } = attempt.error
-    const retryAfterSeconds = this.#spread(this.#options.coolDown.leftMs)
+    const retryAfterSeconds = Math.ceil(this.#options.coolDown.leftMs / 1000)
     return {
       ...attempt,
       error: new ProxyError('upstream-throttled', { upstream, retryAfterSeconds }),
@@ -96,6 +98,7 @@ export class UpstreamGate {
   }
 
   #spread(leftMs: number): number {
-    return Math.ceil((leftMs * (1 + SPREAD * this.#options.random())) / 1000)
+    const spreadMs = leftMs * (1 + SPREAD * this.#options.random())
+    return Math.min(Math.ceil(spreadMs / 1000), MAX_SECONDS)
   }
 }

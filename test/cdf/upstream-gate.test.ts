@@ -48,8 +48,15 @@ t.test('closes for everybody after a 429, and says how long', async (t) => {
 })
 
 t.test('spreads those who are told to come back', async (t) => {
-  const { end } = setUp({ random: () => 0.999 })
-  t.match(await end(problem('upstream-throttled', 30)), { error: { retryAfterSeconds: 33 } })
+  const { gate, end } = setUp({ random: () => 0.999 })
+  t.match(await end(problem('upstream-throttled', 30)), { error: { retryAfterSeconds: 30 } })
+  t.match(gate.closedBy(), { retryAfterSeconds: 33 })
+})
+
+t.test('tells nobody to wait for more than a minute', async (t) => {
+  const { gate, end } = setUp({ random: () => 0.999 })
+  await end(problem('upstream-throttled', 60))
+  t.match(gate.closedBy(), { retryAfterSeconds: 60 })
 })
 
 t.test('forgets how long it had to wait after an answer, and not after a failure', async (t) => {

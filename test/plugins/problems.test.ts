@@ -1,6 +1,7 @@
 import { METHODS } from 'node:http'
 import { connect } from 'node:net'
 import t from 'tap'
+import { lasting, SCORES } from '../../simulator/simulated-job.ts'
 import { assertProblem, JOB_ID, parseRaw, request, sendRaw, startService } from '../helper.ts'
 
 const unknownPaths = [
@@ -239,4 +240,41 @@ t.test('waits for no request without end', async (t) => {
   for (const timeoutMs of [headersTimeout, requestTimeout, keepAliveTimeout]) {
     t.ok(timeoutMs > 0 && timeoutMs <= 75_000, String(timeoutMs))
   }
+})
+
+t.test(
+  'survives callers that reset the connection instead of reading what they are told',
+  async (t) => {
+    const { port, get } = await startService(t)
+    for (const bytes of ['CONNECT a:1 HTTP/1.1\r\nhost: a:1\r\n\r\n', 'nonsense\r\n\r\n']) {
+      for (let times = 0; times < 20; times += 1) {
+        await new Promise<void>((resolve) => {
+          const socket = connect(port, '127.0.0.1', () => {
+            socket.write(bytes, () => socket.resetAndDestroy())
+          })
+          socket.on('error', () => {})
+          socket.on('close', () => resolve())
+        })
+      }
+    }
+    t.equal((await get('/health/live')).status, 200)
+  },
+)
+
+t.test('answers a request before what cannot be read behind it', async (t) => {
+  const { port, simulator } = await startService(t)
+  simulator.cdf.addJob(lasting(JOB_ID, 'Completed', SCORES))
+  const bytes = `GET /jobs/${JOB_ID}/quality HTTP/1.1\r\nhost: x\r\n\r\nnonsense\r\n\r\n`
+  const both =
+    /^HTTP\/1\.1 200 OK.*"status":"Completed".*HTTP\/1\.1 400 Bad Request.*"code":"invalid-request"/s
+  simulator.cdf.faults.next({ delayMs: 100 })
+  t.match(await sendRaw(port, bytes), both, 'asked of CDF')
+  t.match(await sendRaw(port, bytes), both, 'from the cache')
+})
+
+t.test('answers a body that breaks off', async (t) => {
+  const { port } = await startService(t)
+  const head =
+    'POST /nope HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\ncontent-type: a/b\r\n\r\n'
+  assertProblem(t, parseRaw(await sendRaw(port, `${head}nonsense\r\n`)), 400, 'invalid-request')
 })
