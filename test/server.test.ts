@@ -11,8 +11,8 @@ import { JOB_ID, request, until } from './helper.ts'
 const root = resolve(import.meta.dirname, '..')
 
 /** A process of its own, with this environment and no other. */
-function start(t: Test, script: string, environment: Record<string, string>) {
-  const child = spawn(process.execPath, [script], { cwd: root, env: environment })
+function start(t: Test, script: string, environment: Record<string, string>, flags: string[] = []) {
+  const child = spawn(process.execPath, [...flags, script], { cwd: root, env: environment })
   t.teardown(() => child.kill('SIGKILL'))
   const output = { stdout: '', stderr: '' }
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -107,6 +107,31 @@ t.test('cuts off what does not end within the grace period, and exits with 0', a
   t.equal(await cutOff, 'cut off')
   t.equal(await ended, 0)
   t.match(output.stdout, 'connections cut off')
+})
+
+t.test('ends what is in flight after an uncaught error, and exits with 1', async (t) => {
+  const simulator = await startSimulator()
+  t.teardown(() => simulator.close())
+  simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
+  // Thrown from outside, as a bug in a timer would be.
+  const bug =
+    "process.on('SIGUSR2', () => { throw Object.assign(new Error('a bug'), { token: ['very', 'secret'].join('-') }) })"
+  const { child, output, ended, url } = start(
+    t,
+    'src/server.ts',
+    { ...simulator.environment, AUTH_MODE: 'none', PORT: '0' },
+    ['--import', `data:text/javascript,${encodeURIComponent(bug)}`],
+  )
+  await until(() => output.stdout.includes('new access token'))
+  simulator.cdf.faults.next({ delayMs: 300 })
+  const inFlight = request(`${url()}/jobs/${JOB_ID}/quality`)
+  await until(() => simulator.cdf.requests.length === 1)
+  child.kill('SIGUSR2')
+  t.equal((await inFlight).status, 200)
+  t.equal(await ended, 1)
+  t.match(output.stdout, '"msg":"uncaught error"')
+  t.match(output.stdout, '"message":"a bug"')
+  t.notMatch(output.stdout + output.stderr, 'very-secret')
 })
 
 t.test('ends at once at the second signal', async (t) => {
