@@ -1,4 +1,5 @@
 import { ProxyError } from '../problem.ts'
+import { RecentCount } from '../recent-count.ts'
 
 /** What the token endpoint granted. */
 export interface TokenGrant {
@@ -55,10 +56,11 @@ export class TokenProvider {
   #blocked: { untilMs: number; error: unknown } | undefined
   #failuresInARow = 0
   #renewNotBeforeMs = 0
-  #invalidationsMs: number[] = []
+  readonly #invalidations: RecentCount
 
   constructor(options: TokenProviderOptions) {
     this.#options = options
+    this.#invalidations = new RecentCount(INVALIDATIONS_WINDOW_MS, options.now)
   }
 
   /**
@@ -82,12 +84,8 @@ export class TokenProvider {
    */
   invalidate(token: AccessToken): void {
     if (token !== this.#token) return
-    const nowMs = this.#options.now()
-    this.#invalidationsMs = this.#invalidationsMs.filter(
-      (atMs) => nowMs - atMs < INVALIDATIONS_WINDOW_MS,
-    )
-    if (this.#invalidationsMs.length >= MAX_INVALIDATIONS) return
-    this.#invalidationsMs.push(nowMs)
+    if (this.#invalidations.value >= MAX_INVALIDATIONS) return
+    this.#invalidations.add()
     this.#token = undefined
   }
 

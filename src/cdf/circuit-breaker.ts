@@ -1,3 +1,5 @@
+import { RecentCount } from '../recent-count.ts'
+
 /** What a {@link CircuitBreaker} works with. */
 export interface CircuitBreakerOptions {
   /** Monotonic clock, milliseconds. */
@@ -29,7 +31,8 @@ const OPEN_MS = { first: 5_000, greatest: 30_000 }
  */
 export class CircuitBreaker {
   readonly #options: CircuitBreakerOptions
-  #calls: { atMs: number; failed: boolean }[] = []
+  readonly #calls: RecentCount
+  readonly #failures: RecentCount
   #failuresInARow = 0
   /** How often it has opened since it was last closed; 0 = closed. */
   #opened = 0
@@ -39,6 +42,8 @@ export class CircuitBreaker {
 
   constructor(options: CircuitBreakerOptions) {
     this.#options = options
+    this.#calls = new RecentCount(WINDOW.ms, options.now)
+    this.#failures = new RecentCount(WINDOW.ms, options.now)
   }
 
   /** Milliseconds until a call may be made; 0 = now. While the probe is under way, nobody knows: the shortest time. */
@@ -63,8 +68,9 @@ export class CircuitBreaker {
       else this.#close()
     } else if (this.#opened === 0 && call.era === this.#era) {
       this.#failuresInARow = failed ? this.#failuresInARow + 1 : 0
-      this.#remember(failed)
+      this.#calls.add()
       if (!failed) return
+      this.#failures.add()
       if (this.#failuresInARow >= MAX_FAILURES_IN_A_ROW || this.#isHalfFailed()) this.#open()
     }
   }
@@ -85,20 +91,13 @@ export class CircuitBreaker {
     this.#opened = 0
     this.#era += 1
     this.#failuresInARow = 0
-    this.#calls = []
+    this.#calls.reset()
+    this.#failures.reset()
     this.#options.onChange('closed')
   }
 
-  #remember(failed: boolean): void {
-    const nowMs = this.#options.now()
-    this.#calls = this.#calls.filter(({ atMs }) => nowMs - atMs < WINDOW.ms)
-    this.#calls.push({ atMs: nowMs, failed })
-  }
-
   #isHalfFailed(): boolean {
-    const failures = this.#calls.filter(({ failed }) => failed).length
-    return (
-      this.#calls.length >= WINDOW.minCalls && failures >= this.#calls.length * WINDOW.failureRatio
-    )
+    const calls = this.#calls.value
+    return calls >= WINDOW.minCalls && this.#failures.value >= calls * WINDOW.failureRatio
   }
 }

@@ -1,3 +1,5 @@
+import { RecentCount } from '../recent-count.ts'
+
 /** Of the calls of this time … */
 const WINDOW_MS = 10_000
 /** … so many may be repeated, so that a sick CDF is not hit twice as hard … */
@@ -7,34 +9,24 @@ const MIN_RETRIES = 20
 
 /** How many retries there may be. */
 export class RetryBudget {
-  readonly #now: () => number
-  #callsMs: number[] = []
-  #retriesMs: number[] = []
+  readonly #calls: RecentCount
+  readonly #retries: RecentCount
 
   /** @param now monotonic clock, milliseconds */
   constructor(now: () => number) {
-    this.#now = now
+    this.#calls = new RecentCount(WINDOW_MS, now)
+    this.#retries = new RecentCount(WINDOW_MS, now)
   }
 
   /** A call is made, which may be repeated one day. */
   countCall(): void {
-    this.#callsMs = this.#recent(this.#callsMs)
-    this.#callsMs.push(this.#now())
+    this.#calls.add()
   }
 
   /** Whether one more retry fits; it is taken then. */
   take(): boolean {
-    this.#retriesMs = this.#recent(this.#retriesMs)
-    const limit = Math.max(MIN_RETRIES, this.#recent(this.#callsMs).length * RATIO)
-    if (this.#retriesMs.length >= limit) return false
-    this.#retriesMs.push(this.#now())
+    if (this.#retries.value >= Math.max(MIN_RETRIES, this.#calls.value * RATIO)) return false
+    this.#retries.add()
     return true
-  }
-
-  #recent(timesMs: number[]): number[] {
-    const sinceMs = this.#now() - WINDOW_MS
-    return timesMs[0] === undefined || timesMs[0] > sinceMs
-      ? timesMs
-      : timesMs.filter((atMs) => atMs > sinceMs)
   }
 }
