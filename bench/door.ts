@@ -1,9 +1,8 @@
 import { execFile, spawn } from 'node:child_process'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { promisify } from 'node:util'
 import { lasting, SCORES } from '../simulator/simulated-job.ts'
 import { startSimulator } from '../simulator/start-simulator.ts'
+import { freePort } from '../test/helper.ts'
 
 /**
  * What the door costs a cached answer: the service with AUTH_MODE=jwt against the same with AUTH_MODE=none, each a
@@ -18,14 +17,6 @@ const jobId = '6f1c2a34-8b0e-4d57-9f2c-1a7be0c94d21'
 const simulator = await startSimulator()
 simulator.cdf.addJob(lasting(jobId, 'Completed', SCORES))
 const token = await simulator.identityProvider.signCallerToken()
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
 
 async function startService(mode: 'jwt' | 'none') {
   const port = await freePort()

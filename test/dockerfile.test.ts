@@ -7,6 +7,7 @@ import t from 'tap'
 import { lasting, SCORES } from '../simulator/simulated-job.ts'
 import { startSimulator } from '../simulator/start-simulator.ts'
 import { JOB_ID, request, until } from './helper.ts'
+import { startProcess } from './process.ts'
 
 const root = resolve(import.meta.dirname, '..')
 const dockerfile = await readFile(join(root, 'Dockerfile'), 'utf8')
@@ -94,9 +95,10 @@ t.test('what it copies and installs answers', async (t) => {
     of('ENV').flatMap((line) => line.split(' ').map((pair) => pair.split('='))),
   )
   const [, ...script] = JSON.parse(of('CMD')[0] ?? '') as string[]
-  const child = spawn(process.execPath, script, {
-    cwd: image,
-    env: {
+  const { child, ended, url } = startProcess(
+    t,
+    script,
+    {
       ...environment,
       ...simulator.environment,
       AUTH_MODE: 'none',
@@ -104,14 +106,9 @@ t.test('what it copies and installs answers', async (t) => {
       HOST: '127.0.0.1',
       PORT: '0',
     },
-  })
-  t.teardown(() => child.kill('SIGKILL'))
-  let output = ''
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    output += text
-  })
-  const url = () => output.match(/listening at (http:\/\/[\d.:]+)/)?.[1]
-  await until(() => url() !== undefined)
+    image,
+  )
+  await until(() => url() !== '')
   t.match(await request(`${url()}/jobs/${JOB_ID}/quality`), {
     status: 200,
     body: { status: 'Completed' },
@@ -124,9 +121,8 @@ t.test('what it copies and installs answers', async (t) => {
     once(spawn(process.execPath, healthArguments, { env: { PORT: port } }), 'close').then(
       ([code]) => code as number,
     )
-  t.equal(await health(new URL(url() ?? '').port), 0, 'healthy')
-  const ended = once(child, 'close')
+  t.equal(await health(new URL(url()).port), 0, 'healthy')
   child.kill('SIGTERM')
-  t.strictSame(await ended, [0, null])
-  t.equal(await health(new URL(url() ?? '').port), 1, 'not healthy once it is gone')
+  t.equal(await ended, 0)
+  t.equal(await health(new URL(url()).port), 1, 'not healthy once it is gone')
 })

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { connect } from 'node:net'
 import type { FastifyInstance } from 'fastify'
@@ -181,6 +182,15 @@ export function fixtureFault(file: string): Fault & { status: number } {
   const fixture = FIXTURES.find((candidate) => candidate.file === file)
   if (!fixture) throw new Error(`no fixture ${file}`)
   return { status: fixture.status, headers: fixture.headers, body: fixtureText(file) }
+}
+
+/** A port of the loopback interface that nobody listens on. */
+export async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
 }
 
 /** Resolves as soon as the condition holds; the test's own time limit ends a wait in vain. */

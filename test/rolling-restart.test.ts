@@ -1,34 +1,22 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { resolve } from 'node:path'
 import type { Test } from 'tap'
 import t from 'tap'
 import { lasting, SCORES } from '../simulator/simulated-job.ts'
 import type { Simulator } from '../simulator/start-simulator.ts'
 import { startSimulator } from '../simulator/start-simulator.ts'
 import { jobIdOf, request, until } from './helper.ts'
+import { startProcess } from './process.ts'
 
 /** One process of the service. */
 async function startInstance(t: Test, simulator: Simulator) {
-  const child = spawn(process.execPath, ['src/server.ts'], {
-    cwd: resolve(import.meta.dirname, '..'),
-    env: {
-      ...simulator.environment,
-      AUTH_MODE: 'none',
-      PORT: '0',
-      RATE_LIMIT_PER_MINUTE: '0',
-      SHUTDOWN_DELAY_MS: '500',
-    },
-    stdio: ['ignore', 'pipe', 'inherit'],
+  const service = startProcess(t, ['src/server.ts'], {
+    ...simulator.environment,
+    AUTH_MODE: 'none',
+    PORT: '0',
+    RATE_LIMIT_PER_MINUTE: '0',
+    SHUTDOWN_DELAY_MS: '500',
   })
-  t.teardown(() => child.kill('SIGKILL'))
-  let output = ''
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    output += text
-  })
-  const urlOf = () => output.match(/listening at (http:\/\/[\d.:]+)/)?.[1]
-  await until(() => urlOf() !== undefined)
-  const url = urlOf() ?? ''
+  await until(() => service.url() !== '')
+  const url = service.url()
   const isReady = () =>
     request(`${url}/health/ready`).then(
       ({ status }) => status === 200,
@@ -37,8 +25,8 @@ async function startInstance(t: Test, simulator: Simulator) {
   return {
     url,
     isReady,
-    end: () => child.kill('SIGTERM'),
-    ended: once(child, 'close').then(([code]) => code as number),
+    end: () => service.child.kill('SIGTERM'),
+    ended: service.ended,
   }
 }
 

@@ -1,5 +1,3 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { Test } from 'tap'
@@ -7,34 +5,15 @@ import t from 'tap'
 import { lasting } from '../simulator/simulated-job.ts'
 import { startSimulator } from '../simulator/start-simulator.ts'
 import { JOB_ID, request, until } from './helper.ts'
+import { startProcess } from './process.ts'
 
 const root = resolve(import.meta.dirname, '..')
-
-/** A process of its own, with this environment and no other. */
-function start(t: Test, script: string, environment: Record<string, string>, flags: string[] = []) {
-  const child = spawn(process.execPath, [...flags, script], { cwd: root, env: environment })
-  t.teardown(() => child.kill('SIGKILL'))
-  const output = { stdout: '', stderr: '' }
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    output.stdout += text
-  })
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    output.stderr += text
-  })
-  const ended = once(child, 'close').then(([code]) => code as number | null)
-  return {
-    child,
-    output,
-    ended,
-    url: () => output.stdout.match(/listening at (http:\/\/[\d.:]+)/)?.[1] ?? '',
-  }
-}
 
 /** The service with a simulator of its own, once it is ready. */
 async function startService(t: Test, environment: Record<string, string> = {}) {
   const simulator = await startSimulator()
   t.teardown(() => simulator.close())
-  const service = start(t, 'src/server.ts', {
+  const service = startProcess(t, ['src/server.ts'], {
     ...simulator.environment,
     AUTH_MODE: 'none',
     PORT: '0',
@@ -45,7 +24,7 @@ async function startService(t: Test, environment: Record<string, string> = {}) {
 }
 
 t.test('ends with 78 and every mistake when the configuration is wrong', async (t) => {
-  const { output, ended } = start(t, 'src/server.ts', {
+  const { output, ended } = startProcess(t, ['src/server.ts'], {
     PORT: 'x',
     IDP_CLIENT_SECRET: 'very-secret',
     CDF_PROJECT: 'p',
@@ -116,11 +95,10 @@ t.test('ends what is in flight after an uncaught error, and exits with 1', async
   // Thrown from outside, as a bug in a timer would be.
   const bug =
     "process.on('SIGUSR2', () => { throw Object.assign(new Error('a bug'), { token: ['very', 'secret'].join('-') }) })"
-  const { child, output, ended, url } = start(
+  const { child, output, ended, url } = startProcess(
     t,
-    'src/server.ts',
+    ['--import', `data:text/javascript,${encodeURIComponent(bug)}`, 'src/server.ts'],
     { ...simulator.environment, AUTH_MODE: 'none', PORT: '0' },
-    ['--import', `data:text/javascript,${encodeURIComponent(bug)}`],
   )
   await until(() => output.stdout.includes('new access token'))
   simulator.cdf.faults.next({ delayMs: 300 })
@@ -146,7 +124,7 @@ t.test('exits with 1 when the port is taken', async (t) => {
   const simulator = await startSimulator()
   t.teardown(() => simulator.close())
   const { port } = new URL(simulator.url)
-  const { output, ended } = start(t, 'src/server.ts', {
+  const { output, ended } = startProcess(t, ['src/server.ts'], {
     ...simulator.environment,
     AUTH_MODE: 'none',
     PORT: port,
@@ -159,7 +137,7 @@ t.test('exits with 1 when the port is taken', async (t) => {
 t.test('starts although neither CDF nor the identity provider is there', async (t) => {
   const simulator = await startSimulator()
   await simulator.close()
-  const { child, ended, url } = start(t, 'src/server.ts', {
+  const { child, ended, url } = startProcess(t, ['src/server.ts'], {
     ...simulator.environment,
     AUTH_MODE: 'none',
     PORT: '0',
@@ -178,7 +156,7 @@ t.test('starts although neither CDF nor the identity provider is there', async (
 t.test(
   'the demo starts without configuration, answers what it prints, and ends on Ctrl-C',
   async (t) => {
-    const { child, output, ended } = start(t, 'simulator/demo.ts', {
+    const { child, output, ended } = startProcess(t, ['simulator/demo.ts'], {
       PORT: '0',
       SIMULATOR_PORT: '0',
     })
@@ -216,7 +194,10 @@ t.test('the demo says which port is taken', async (t) => {
   const simulator = await startSimulator()
   t.teardown(() => simulator.close())
   const { port } = new URL(simulator.url)
-  const { output, ended } = start(t, 'simulator/demo.ts', { PORT: '0', SIMULATOR_PORT: port })
+  const { output, ended } = startProcess(t, ['simulator/demo.ts'], {
+    PORT: '0',
+    SIMULATOR_PORT: port,
+  })
   t.equal(await ended, 1)
   t.equal(output.stderr, `Port ${port} is in use: set PORT or SIMULATOR_PORT to another one.\n`)
 })

@@ -1,11 +1,10 @@
-import type { AddressInfo } from 'node:net'
-import { createServer } from 'node:net'
 import t from 'tap'
 import { lasting, SCORES } from '../../simulator/simulated-job.ts'
 import { ProxyError } from '../../src/problem.ts'
 import {
   assertProblem,
   fixtureFault,
+  freePort,
   JOB_ID,
   jobIdOf,
   request,
@@ -14,15 +13,6 @@ import {
 } from '../helper.ts'
 
 const UUID_V4 = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
-
-/** A port of the loopback interface that nobody listens on. */
-async function closedPort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
 
 t.test('follows a job from Queued to Completed, by the whole way', async (t) => {
   let nowMs = Date.parse('2026-01-07T10:00:00.000Z')
@@ -414,7 +404,7 @@ for (const { name, fault, status, code, retryAfter, kept } of problems) {
 }
 
 t.test('answers an unreachable CDF with upstream-error', async (t) => {
-  const environment = { CDF_URL: `http://127.0.0.1:${await closedPort()}` }
+  const environment = { CDF_URL: `http://127.0.0.1:${await freePort()}` }
   const { quality } = await startService(t, { environment })
   assertProblem(t, await quality(), 502, 'upstream-error')
 })
