@@ -46,8 +46,8 @@ export interface Answer {
   status: number
   headers: Headers
   text: string
-  // biome-ignore lint/suspicious/noExplicitAny: a test says what it expects of a body
-  body: any
+  /** Parsed, if it is JSON. */
+  body: unknown
 }
 
 /** Options of {@link startService}. */

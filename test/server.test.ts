@@ -4,6 +4,8 @@ import type { Test } from 'tap'
 import t from 'tap'
 import { lasting } from '../simulator/simulated-job.ts'
 import { startSimulator } from '../simulator/start-simulator.ts'
+import type { JobQuality } from '../src/jobs/job-quality.ts'
+import type { Problem } from '../src/problem.ts'
 import { JOB_ID, request, until } from './helper.ts'
 import { startProcess } from './process.ts'
 
@@ -170,7 +172,9 @@ t.test(
       ),
     )
     t.strictSame(
-      answers.map(({ status, body }) => (status === 200 ? body.status : body.code)),
+      answers.map(({ status, body }) =>
+        status === 200 ? (body as JobQuality).status : (body as Problem).code,
+      ),
       [
         'Completed',
         'Completed',

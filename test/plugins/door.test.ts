@@ -3,6 +3,7 @@ import { exportJWK, generateKeyPair } from 'jose'
 import type { Test } from 'tap'
 import t from 'tap'
 import { lasting, SCORES } from '../../simulator/simulated-job.ts'
+import type { Problem } from '../../src/problem.ts'
 import type { Forge } from '../callers/forge.ts'
 import { AUDIENCE, octJwk, startForge } from '../callers/forge.ts'
 import { TOKEN_ATTACKS } from '../callers/token-attacks.ts'
@@ -42,7 +43,7 @@ async function start(
 function appearance({ status, headers, body }: Answer) {
   const seen = new Map(headers)
   for (const name of ['date', 'x-request-id']) seen.delete(name)
-  return { status, headers: [...seen].sort(), body: { ...body, requestId: '' } }
+  return { status, headers: [...seen].sort(), body: { ...(body as Problem), requestId: '' } }
 }
 
 t.test('refuses every attack in the corpus, and all of them in the same way', async (t) => {

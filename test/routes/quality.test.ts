@@ -1,5 +1,7 @@
 import t from 'tap'
 import { lasting, SCORES } from '../../simulator/simulated-job.ts'
+import type { JobQuality } from '../../src/jobs/job-quality.ts'
+import type { Problem } from '../../src/problem.ts'
 import { ProxyError } from '../../src/problem.ts'
 import {
   assertProblem,
@@ -153,9 +155,9 @@ t.test('knows a job by both spellings of its UUID, and an integer by its digits'
   const { simulator, quality } = await startService(t)
   simulator.cdf.addJob(lasting(JOB_ID, 'Completed', SCORES))
   simulator.cdf.addJob(lasting('9223372036854775807', 'Completed', SCORES))
-  t.equal((await quality(JOB_ID.toUpperCase())).body.jobId, JOB_ID)
+  t.equal(((await quality(JOB_ID.toUpperCase())).body as JobQuality).jobId, JOB_ID)
   t.equal((await quality(JOB_ID)).headers.get('cache-status'), 'cdf-job-quality; hit')
-  t.equal((await quality('9223372036854775807')).body.jobId, '9223372036854775807')
+  t.equal(((await quality('9223372036854775807')).body as JobQuality).jobId, '9223372036854775807')
   t.strictSame(
     simulator.cdf.requests.map(({ jobId }) => jobId),
     [JOB_ID, '9223372036854775807'],
@@ -372,12 +374,13 @@ for (const { name, fault, status, code, retryAfter, kept } of problems) {
     simulator.cdf.faults.standing = fault
     const answer = await quality(JOB_ID, { 'x-request-id': 'r-1' })
     assertProblem(t, answer, status, code)
-    t.equal(answer.body.requestId, 'r-1')
+    const problem = answer.body as Problem
+    t.equal(problem.requestId, 'r-1')
     t.equal(answer.headers.get('retry-after'), retryAfter ?? null)
     t.equal(answer.headers.get('www-authenticate'), null)
     t.match(answer.headers.get('cache-status'), 'cdf-job-quality; fwd=miss')
     if (typeof fault === 'object' && 'status' in fault && fault.headers?.['x-request-id']) {
-      t.strictSame(answer.body.upstream, {
+      t.strictSame(problem.upstream, {
         status: fault.status,
         requestId: fault.headers['x-request-id'],
       })
@@ -394,7 +397,7 @@ for (const { name, fault, status, code, retryAfter, kept } of problems) {
 
     const before = simulator.cdf.requests.length
     const again = await quality()
-    t.equal(again.body.code, code)
+    t.equal((again.body as Problem).code, code)
     // A throttling CDF is left alone, whoever asks for what.
     const leftAlone = kept || code === 'upstream-throttled'
     t.equal(simulator.cdf.requests.length > before, !leftAlone, 'asked again')
@@ -574,7 +577,7 @@ t.test('costs a throttling CDF fewer than thirty calls a minute, whoever asks', 
   simulator.cdf.faults.standing = { status: 429 }
   for (let second = 0; second < 60; second += 1) {
     const answers = await Promise.all([1, 2, 3, 4].map((number) => quality(jobIdOf(number))))
-    t.ok(answers.every(({ body }) => body.code === 'upstream-throttled'))
+    t.ok(answers.every(({ body }) => (body as Problem).code === 'upstream-throttled'))
     clock.advance(1_000)
   }
   t.ok(simulator.cdf.requests.length < 30, `${simulator.cdf.requests.length} calls`)
@@ -584,7 +587,7 @@ t.test('leaves a dead CDF alone but for one probe, and closes again when it is b
   const { simulator, quality, clock, logs } = await startService(t, { clock: 'fake' })
   simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
   simulator.cdf.faults.standing = 'reset'
-  while ((await quality()).body.code === 'upstream-error') clock.advance(1)
+  while (((await quality()).body as Problem).code === 'upstream-error') clock.advance(1)
   const opened = simulator.cdf.requests.length
   const refused = await quality()
   assertProblem(t, refused, 503, 'upstream-unavailable')
