@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import type { Caller } from '../src/callers/caller-verifier.ts'
+import type { Caller } from '../src/callers/caller.ts'
 import { CallerVerifier, RefusedTokenError } from '../src/callers/caller-verifier.ts'
 import { fetchIssuerKeys } from '../src/callers/fetch-issuer-keys.ts'
 import { IssuerKeys } from '../src/callers/issuer-keys.ts'

@@ -2,10 +2,10 @@ import { X509Certificate } from 'node:crypto'
 import * as client from 'openid-client'
 import type { Dispatcher } from 'undici'
 import { codeOf } from '../error-for-log.ts'
-import { exchange } from '../http-exchange.ts'
 import { isHttpsOrLoopback } from '../loopback.ts'
 import { ProxyError } from '../problem.ts'
 import { parseRetryAfter } from '../retry-after.ts'
+import { boundedFetch } from './bounded-fetch.ts'
 import { importSigningKey } from './signing-key.ts'
 import type { TokenGrant } from './token-provider.ts'
 
@@ -129,33 +129,6 @@ function privateKeyJwt(pem: string): client.ClientAuth {
       header['x5t#S256'] = thumbprint(certificate.fingerprint256)
     },
   })
-}
-
-/** The bounded exchange of this service in the shape of `fetch`, as far as openid-client uses it. */
-function boundedFetch(dispatcher: Dispatcher): client.CustomFetch {
-  return async (url, { method, headers, body, signal }) => {
-    const answer = await exchange(url, {
-      method: method === 'POST' ? 'POST' : 'GET',
-      headers,
-      ...(body && { body: body.toString() }),
-      signal: signal ?? AbortSignal.any([]),
-      dispatcher,
-    })
-    const answered = new Headers()
-    for (const name of ['content-type', 'www-authenticate', 'retry-after']) {
-      const value = answer.headers[name]
-      if (typeof value === 'string') answered.set(name, value)
-    }
-    const mayHaveBody =
-      answer.status >= 200 &&
-      answer.status !== 204 &&
-      answer.status !== 205 &&
-      answer.status !== 304
-    return new Response(mayHaveBody ? new Uint8Array(answer.body) : null, {
-      status: answer.status,
-      headers: answered,
-    })
-  }
 }
 
 /** Only what helps to find the fault: `util.inspect` of an error of openid-client may show the whole token answer. */

@@ -1,18 +1,10 @@
-import { hash } from 'node:crypto'
 import type { JWTPayload, JWTVerifyOptions } from 'jose'
 import { errors, jwtVerify } from 'jose'
 import { LRUCache } from 'lru-cache'
+import type { Caller } from './caller.ts'
+import { callerOf, hashOf } from './caller.ts'
 import type { IssuerKeys, KeySet } from './issuer-keys.ts'
-
-/** Who asks, as far as their token tells. */
-export interface Caller {
-  /** `client_id` (RFC 9068), `azp` or `appid`, for the log: its first 200 characters; empty if the token has none. */
-  readonly clientId: string
-  /** A hash of subject and client, for limits: the same text for every token of theirs; empty if it has neither. */
-  readonly key: string
-  /** Whether the token has the scope that is asked for. */
-  readonly hasRequiredScope: boolean
-}
+import { withoutSlash } from './issuer-metadata.ts'
 
 /** Why a token was refused: for the audit log, never for the caller. */
 export class RefusedTokenError extends Error {
@@ -83,7 +75,7 @@ export class CallerVerifier {
   #keys: KeySet | undefined
 
   constructor(options: CallerVerifierOptions) {
-    const issuer = options.issuer.replace(/\/+$/, '')
+    const issuer = withoutSlash(options.issuer)
     this.#options = options
     this.#verifyOptions = {
       algorithms: ALGORITHMS,
@@ -164,30 +156,6 @@ export class CallerVerifier {
       throw new RefusedTokenError('typ')
     return payload
   }
-}
-
-function callerOf(payload: JWTPayload, requiredScope: string | undefined): Caller {
-  const { sub, client_id: clientId, azp, appid, scope, scp, roles } = payload
-  const subject = typeof sub === 'string' ? sub : ''
-  const client = String([clientId, azp, appid].find((value) => typeof value === 'string') ?? '')
-  return {
-    clientId: client.slice(0, 200),
-    // The length tells where the subject ends, whatever is in it.
-    key: subject || client ? hashOf(`${subject.length}:${subject}${client}`) : '',
-    hasRequiredScope:
-      requiredScope === undefined ||
-      [scope, scp, roles].some((claim) => wordsOf(claim).includes(requiredScope)),
-  }
-}
-
-/** A space-separated text (RFC 8693 §4.2) or a list, as issuers have both. */
-function wordsOf(claim: unknown): unknown[] {
-  if (typeof claim === 'string') return claim.split(' ')
-  return Array.isArray(claim) ? claim : []
-}
-
-function hashOf(text: string): string {
-  return hash('sha256', text, 'base64')
 }
 
 function isAboutClaims(

@@ -68,6 +68,7 @@ export async function fetchJson(
   return json as Record<string, unknown>
 }
 
-function withoutSlash(url: string): string {
+/** Issuers are written with and without a slash at the end, and both mean the same one. */
+export function withoutSlash(url: string): string {
   return url.replace(/\/+$/, '')
 }

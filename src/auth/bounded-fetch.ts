@@ -1,0 +1,30 @@
+import type { CustomFetch } from 'openid-client'
+import type { Dispatcher } from 'undici'
+import { exchange } from '../http-exchange.ts'
+
+/** The bounded exchange of this service in the shape of `fetch`, as far as openid-client uses it. */
+export function boundedFetch(dispatcher: Dispatcher): CustomFetch {
+  return async (url, { method, headers, body, signal }) => {
+    const answer = await exchange(url, {
+      method: method === 'POST' ? 'POST' : 'GET',
+      headers,
+      ...(body && { body: body.toString() }),
+      signal: signal ?? AbortSignal.any([]),
+      dispatcher,
+    })
+    const answered = new Headers()
+    for (const name of ['content-type', 'www-authenticate', 'retry-after']) {
+      const value = answer.headers[name]
+      if (typeof value === 'string') answered.set(name, value)
+    }
+    const mayHaveBody =
+      answer.status >= 200 &&
+      answer.status !== 204 &&
+      answer.status !== 205 &&
+      answer.status !== 304
+    return new Response(mayHaveBody ? new Uint8Array(answer.body) : null, {
+      status: answer.status,
+      headers: answered,
+    })
+  }
+}
