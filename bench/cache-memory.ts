@@ -30,7 +30,7 @@ function fill(cache: JobCache, first: number, end: number): void {
     const jobId = parseJobId(`6f1c2a34-8b0e-4d57-9f2c-${number.toString(16).padStart(12, '0')}`)
     const job = parseCdfJob(source.replace('pump-to-area-direct', `pump-to-area-${number}`))
     if (!jobId || !job) throw new Error('no job')
-    cache.keep(jobId, toJobAnswer(normalizeJob(jobId, job).quality, 0, 1000))
+    cache.keep(jobId, toJobAnswer(normalizeJob(jobId, job).quality, 0, 0, 1000))
   }
 }
 

@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { LogController } from 'fastify'
 import fp from 'fastify-plugin'
 import { parseJobId } from '../src/cdf/job-id.ts'
 import type { ProblemCode } from '../src/problem.ts'
@@ -14,6 +15,20 @@ export const accessLogPlugin = fp(
   },
   { name: 'access-log' },
 )
+
+/** For what Fastify logs itself: nothing but a stream that its caller has left, for which no `onResponse` comes. */
+export class RequestLogController extends LogController {
+  constructor() {
+    super({ disableRequestLogging: true, requestIdLogLabel: 'requestId' })
+  }
+
+  override streamError(error: Error, request: FastifyRequest, reply: FastifyReply): void {
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') {
+      request.log.error({ err: error }, 'stream failed')
+    }
+    logRequest(request, reply, reply.statusCode)
+  }
+}
 
 /**
  * Logs a request. The line names what was asked by the route's pattern and never holds the query, which may carry what

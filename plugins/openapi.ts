@@ -1,5 +1,6 @@
 import fastifySwagger from '@fastify/swagger'
 import fp from 'fastify-plugin'
+import { JobQualityListSchema } from '../src/jobs/job-list.ts'
 import { JobQualitySchema } from '../src/jobs/job-quality.ts'
 import { ProblemSchema } from '../src/problem.ts'
 
@@ -13,6 +14,7 @@ export const openApiPlugin = fp(
   async function openApi(app, { serviceVersion }: OpenApiOptions) {
     app.addSchema(JobQualitySchema)
     app.addSchema(ProblemSchema)
+    app.addSchema(JobQualityListSchema)
     await app.register(fastifySwagger, {
       openapi: {
         openapi: '3.1.0',

@@ -1,8 +1,8 @@
 import type { Server } from 'node:http'
 import type { FastifyHttpOptions } from 'fastify'
-import { LogController } from 'fastify'
 import { errorForLog } from '../src/error-for-log.ts'
 import { requestIdFrom } from '../src/request-id.ts'
+import { RequestLogController } from './access-log.ts'
 import { answerFrameworkError, answerParserError } from './problems.ts'
 
 /** Anything that takes log lines, such as a stream. */
@@ -34,10 +34,7 @@ export function serverOptions(
   return {
     logger: { level: logLevel, serializers: { err: errorForLog }, ...(stream && { stream }) },
     // The access log writes one line for each request instead of two.
-    logController: new LogController({
-      disableRequestLogging: true,
-      requestIdLogLabel: 'requestId',
-    }),
+    logController: new RequestLogController(),
     genReqId: ({ headers }) => requestIdFrom(headers['x-request-id']),
     frameworkErrors: answerFrameworkError,
     clientErrorHandler: answerParserError,

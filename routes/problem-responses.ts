@@ -2,7 +2,8 @@ import { Type } from 'typebox'
 import type { ProblemCode } from '../src/problem.ts'
 import { PROBLEMS, ProxyError } from '../src/problem.ts'
 
-const EXAMPLE_REQUEST_ID = '0b9f6f0e-7a35-4c5e-9d5b-3f0e3c1d2a40'
+/** The request of the examples. */
+export const EXAMPLE_REQUEST_ID = '0b9f6f0e-7a35-4c5e-9d5b-3f0e3c1d2a40'
 
 /** Headers that every answer of this service carries, for response schemas. */
 export const COMMON_RESPONSE_HEADERS = {

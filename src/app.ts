@@ -7,6 +7,7 @@ import { callerRateLimitPlugin } from '../plugins/caller-rate-limit.ts'
 import { corsPlugin } from '../plugins/cors.ts'
 import { doorPlugin } from '../plugins/door.ts'
 import { jobQualityPlugin } from '../plugins/job-quality.ts'
+import { jobWatchesPlugin } from '../plugins/job-watches.ts'
 import { lifeCyclePlugin } from '../plugins/life-cycle.ts'
 import { methodNotAllowedPlugin } from '../plugins/method-not-allowed.ts'
 import { openApiPlugin } from '../plugins/openapi.ts'
@@ -19,7 +20,11 @@ import { serverOptions } from '../plugins/server-options.ts'
 import { docsRoutes } from '../routes/docs.ts'
 import { healthRoutes } from '../routes/health.ts'
 import { jobQualityRoutes } from '../routes/jobs/quality.ts'
+import { jobQualityEventsRoutes } from '../routes/jobs/quality-events.ts'
+import { jobQualityListRoutes } from '../routes/jobs/quality-list.ts'
 import { problemRoutes } from '../routes/problems.ts'
+import type { After } from './after.ts'
+import { afterTimeout } from './after.ts'
 import type { Config } from './config.ts'
 
 /** What a test may put in place of the real thing. */
@@ -28,6 +33,8 @@ export interface Seams {
   now?: () => number
   /** The wall clock, milliseconds since the epoch. */
   wallNow?: () => number
+  /** Timers that go by `now`. */
+  after?: After
   /** 0 ≤ random() < 1. */
   random?: () => number
   /** Where log lines go; the standard output if absent. */
@@ -36,7 +43,8 @@ export interface Seams {
 
 /** The whole service, ready to listen. */
 export async function buildApp(config: Config, seams: Seams = {}): Promise<FastifyInstance> {
-  const { now = () => performance.now(), wallNow = Date.now, random = Math.random } = seams
+  const { now = () => performance.now(), wallNow = Date.now, after = afterTimeout } = seams
+  const { random = Math.random } = seams
   const { cdf, identityProvider, jobs, upstream } = config
   const cdfOptions = { cdf, identityProvider, jobs, upstream }
   const serviceVersion = packageJson.version
@@ -52,13 +60,16 @@ export async function buildApp(config: Config, seams: Seams = {}): Promise<Fasti
   await app.register(fastifyRateLimit, { global: false })
   await app.register(openApiPlugin, { serviceVersion })
   await app.register(jobQualityPlugin, { ...cdfOptions, serviceVersion, now, random })
+  await app.register(jobWatchesPlugin, { now, after, random })
 
   await app.register(
     async function behindTheDoor(scope) {
       await scope.register(doorPlugin, { ...config.door, now, wallNow })
       await scope.register(callerRateLimitPlugin, config.rateLimit)
       await scope.register(requiredScopePlugin, config.door)
-      await scope.register(jobQualityRoutes)
+      await scope.register(jobQualityRoutes, { after, now })
+      await scope.register(jobQualityListRoutes)
+      await scope.register(jobQualityEventsRoutes, { ...config.streams, after, wallNow })
     },
     { prefix: '/jobs' },
   )

@@ -45,6 +45,7 @@ function toConfig(environment: Environment) {
           : undefined,
       requiredScope: environment.AUTH_REQUIRED_SCOPE,
     },
+    streams: { maxStreamsPerCaller: environment.CALLER_MAX_STREAMS },
     rateLimit: { perMinute: environment.RATE_LIMIT_PER_MINUTE },
     cors: { origins: wordsOf(environment.CORS_ORIGINS) },
     listen: { host: environment.HOST, port: environment.PORT },

@@ -81,6 +81,7 @@ export const EnvironmentSchema = Type.Object(
         'false, the number of proxies in front, or their addresses or networks, separated by commas',
     }),
     RATE_LIMIT_PER_MINUTE: integer(600, 0, 1_000_000_000),
+    CALLER_MAX_STREAMS: integer(256, 0, 1_000_000),
     DOCS_ENABLED: flag(true),
     DOCS_OAUTH_CLIENT_ID: text('^[\\x21-\\x7e]{1,255}$', 'the id of a public client'),
     DOCS_OAUTH_SCOPES: scopes(),

@@ -71,7 +71,7 @@ export const PROBLEMS = {
     status: 429,
     title: 'Too many requests',
     detail: 'This caller has sent too many requests; see Retry-After.',
-    help: 'Wait as long as Retry-After says. One request every two seconds is enough to follow a job.',
+    help: 'Wait as long as Retry-After says. To follow jobs, hold one stream for up to 100 of them, or ask with Prefer: wait=25, instead of polling.',
   },
   'headers-too-large': {
     status: 431,
@@ -231,6 +231,8 @@ export type UpstreamAnswer = NonNullable<Problem['upstream']>
 export interface ProxyErrorOptions {
   /** What led to it; logged, never shown. */
   cause?: unknown
+  /** A sentence for the caller in place of the table's, where more is known; no echo of the input either. */
+  detail?: string | undefined
   /** What CDF answered, if it was CDF. */
   upstream?: UpstreamAnswer | undefined
   /** Seconds until a retry can help, where somebody has said so; else the table's value is shown. */
@@ -245,7 +247,10 @@ export class ProxyError extends Error {
   readonly retryAfterSeconds: number | undefined
 
   constructor(code: ProblemCode, options: ProxyErrorOptions = {}) {
-    super(PROBLEMS[code].detail, options.cause === undefined ? undefined : { cause: options.cause })
+    super(
+      options.detail ?? PROBLEMS[code].detail,
+      options.cause === undefined ? undefined : { cause: options.cause },
+    )
     this.code = code
     this.upstream = options.upstream
     this.retryAfterSeconds = options.retryAfterSeconds
@@ -256,15 +261,25 @@ export class ProxyError extends Error {
     return PROBLEMS[this.code].status
   }
 
+  /** Whether asking again can help. */
+  get mayPass(): boolean {
+    return this.#secondsToWait !== undefined
+  }
+
+  get #secondsToWait(): number | undefined {
+    const definition: ProblemDefinition = PROBLEMS[this.code]
+    return this.retryAfterSeconds ?? definition.retryAfterSeconds
+  }
+
   /** The body that the caller of the request `requestId` gets. */
   toProblem(requestId: string): Problem {
-    const { status, title, detail, ...definition }: ProblemDefinition = PROBLEMS[this.code]
-    const retryAfterSeconds = this.retryAfterSeconds ?? definition.retryAfterSeconds
+    const { status, title } = PROBLEMS[this.code]
+    const retryAfterSeconds = this.#secondsToWait
     return {
       type: `/problems/${this.code}`,
       title,
       status,
-      detail,
+      detail: this.message,
       code: this.code,
       requestId,
       ...(this.upstream && { upstream: this.upstream }),

@@ -35,7 +35,7 @@ async function main(): Promise<void> {
       },
     },
     async ({ signal, err }) => {
-      app.lifeCycle.draining = true
+      app.lifeCycle.drain()
       if (err) {
         exitCode = 1
         app.log.fatal({ err }, 'uncaught error')

@@ -24,6 +24,8 @@ const name = fc.oneof(
     'host',
     'authorization',
     'if-none-match',
+    'prefer',
+    'last-event-id',
     'x-request-id',
     'traceparent',
     'expect',
@@ -43,6 +45,9 @@ const path = fc.oneof(
   token,
   token.map((part) => `jobs/${part}/quality`),
   token.map((part) => `jobs/${JOB_ID}/quality${part}`),
+  token.map((part) => `jobs/${JOB_ID}/quality/events${part}`),
+  token.map((part) => `jobs/quality?jobId=${JOB_ID}&${part}`),
+  token.map((part) => `jobs/quality/events?jobId=${part}`),
   fc.constantFrom(
     'docs',
     'docs/',

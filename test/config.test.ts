@@ -35,6 +35,7 @@ t.test('has a default for everything that may be left out', async (t) => {
       version: 'alpha',
     },
     door: { jwt: undefined, requiredScope: undefined },
+    streams: { maxStreamsPerCaller: 256 },
     rateLimit: { perMinute: 600 },
     cors: { origins: [] },
     listen: { host: '127.0.0.1', port: 3000 },

@@ -7,6 +7,7 @@ import type { Test } from 'tap'
 import type { Fault } from '../simulator/fault.ts'
 import type { Simulator, SimulatorOptions } from '../simulator/start-simulator.ts'
 import { startSimulator } from '../simulator/start-simulator.ts'
+import type { After } from '../src/after.ts'
 import { buildApp } from '../src/app.ts'
 import { loadConfig } from '../src/config.ts'
 
@@ -17,12 +18,27 @@ export const JOB_ID = '6f1c2a34-8b0e-4d57-9f2c-1a7be0c94d21'
 export const jobIdOf = (number: number) =>
   `00000000-0000-4000-8000-${number.toString(16).padStart(12, '0')}`
 
-/** A clock that moves when it is told to. */
+/** A clock that moves when it is told to, and timers that go by it. */
 export class FakeClock {
   nowMs = 1_000_000
+  /** What is to be done later. */
+  readonly timers = new Set<{ dueMs: number; work: () => void }>()
   readonly now = () => this.nowMs
+  readonly after: After = (delayMs, work) => {
+    const timer = { dueMs: this.nowMs + delayMs, work }
+    this.timers.add(timer)
+    return () => this.timers.delete(timer)
+  }
   advance(ms: number): void {
-    this.nowMs += ms
+    const endMs = this.nowMs + ms
+    for (;;) {
+      const [next] = [...this.timers].sort((a, b) => a.dueMs - b.dueMs)
+      if (!next || next.dueMs > endMs) break
+      this.timers.delete(next)
+      this.nowMs = Math.max(this.nowMs, next.dueMs)
+      next.work()
+    }
+    this.nowMs = endMs
   }
 }
 
@@ -72,7 +88,7 @@ export async function startService(t: Test, options: ServiceOptions = {}): Promi
     ...options.environment,
   })
   const app = await buildApp(config, {
-    ...(options.clock === 'fake' && { now: clock.now }),
+    ...(options.clock === 'fake' && { now: clock.now, after: clock.after }),
     random: () => 0,
     logDestination: { write: (line) => logs.push(JSON.parse(line)) },
   })

@@ -47,7 +47,10 @@ t.test('is OpenAPI 3.1 and holds every public route', async (t) => {
   t.strictSame(operations.map(({ method, path }) => `${method} ${path}`).sort(), [
     'get /health/live',
     'get /health/ready',
+    'get /jobs/quality',
+    'get /jobs/quality/events',
     'get /jobs/{jobId}/quality',
+    'get /jobs/{jobId}/quality/events',
     'get /openapi.json',
     'get /openapi.yaml',
     'get /problems/{slug}',

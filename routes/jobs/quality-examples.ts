@@ -1,4 +1,7 @@
+import type { JobQualityList } from '../../src/jobs/job-list.ts'
 import type { JobQuality } from '../../src/jobs/job-quality.ts'
+import { ProxyError } from '../../src/problem.ts'
+import { EXAMPLE_REQUEST_ID } from '../problem-responses.ts'
 
 /** The job of the examples. */
 export const EXAMPLE_JOB_ID = '6f1c2a34-8b0e-4d57-9f2c-1a7be0c94d21'
@@ -62,5 +65,46 @@ export const JOB_QUALITY_EXAMPLES: Record<string, { summary: string; value: JobQ
   unknown: {
     summary: 'In a state that this service does not know',
     value: { ...running, status: 'Unknown' },
+  },
+}
+
+const UNKNOWN_JOB_ID = '0f5b3c9e-6a7d-4e1f-8b2a-9c4d5e6f7a8b'
+const unknownJob = new ProxyError('job-not-found', {
+  upstream: { status: 404, requestId: '3c1f6a2e-5b7d-9e40-8a11-0d2f4b6c8e13' },
+}).toProblem(EXAMPLE_REQUEST_ID)
+
+/** One job with its quality, and one with its problem. */
+export const JOB_QUALITY_LIST_EXAMPLES: Record<string, { summary: string; value: JobQualityList }> =
+  {
+    mixed: {
+      summary: 'One job is there, the other one is not',
+      value: {
+        items: [
+          { jobId: EXAMPLE_JOB_ID, quality: completed, problem: null },
+          { jobId: UNKNOWN_JOB_ID, quality: null, problem: unknownJob },
+        ],
+      },
+    },
+  }
+
+/** What comes over the wire. */
+export const JOB_EVENTS_EXAMPLES: Record<string, { summary: string; value: string }> = {
+  untilDone: {
+    summary: 'A job that is running, and then done',
+    value: [
+      'retry: 2000',
+      `event: status\nid: "oCJG7fQnNkLVB4Dl0MyjIB"\ndata: ${JSON.stringify(running)}`,
+      ': keep-alive',
+      `event: status\nid: "Yx3kQ0o7mZ1cVb8nRt5wEu"\ndata: ${JSON.stringify(completed)}`,
+      '',
+    ].join('\n\n'),
+  },
+  problem: {
+    summary: 'A job that CDF does not know',
+    value: [
+      'retry: 2000',
+      `event: problem\nid: "job-not-found"\ndata: ${JSON.stringify({ ...unknownJob, jobId: UNKNOWN_JOB_ID })}`,
+      '',
+    ].join('\n\n'),
   },
 }

@@ -1,60 +1,60 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { FastifyReply } from 'fastify'
+import type { FastifyRequest } from 'fastify'
+import type { After } from '../../src/after.ts'
 import type { JobId } from '../../src/cdf/job-id.ts'
 import type { JobRead } from '../../src/jobs/job-quality-reader.ts'
-import { continueTrace } from '../../src/trace-context.ts'
+import { fromCache, isFinal } from '../../src/jobs/job-quality-reader.ts'
+import { waitForChange } from '../../src/jobs/wait-for-change.ts'
+import { originOf } from '../call-origin.ts'
 import { matchesIfNoneMatch } from '../if-none-match.ts'
 import { jobIdValidator } from './job-id-validator.ts'
+import { preferredWaitSeconds } from './preferred-wait.ts'
 import { jobQualityRouteSchema } from './quality-schema.ts'
+import { sendJobAnswer, tellCacheStatus } from './send-job-answer.ts'
 
-/** RFC 9211, by how the cache took part. */
-const CACHE_STATUS = {
-  hit: 'cdf-job-quality; hit',
-  miss: 'cdf-job-quality; fwd=miss',
-  stale: 'cdf-job-quality; fwd=stale',
-  'stale-if-error': 'cdf-job-quality; fwd=stale; detail=stale-if-error',
-} as const satisfies Record<JobRead['outcome'], string>
-
-/** A browser may keep the answer, but each use passes here again: the 304 costs no upstream call. */
-const DONE_HEADERS = Object.freeze({ 'cache-control': 'private, no-cache' })
-/** The polling hint, in seconds, for whoever polls. */
-const PENDING_HEADERS = Object.freeze({ ...DONE_HEADERS, 'retry-after': '2' })
+/** Options of {@link jobQualityRoutes}. */
+export interface JobQualityRoutesOptions {
+  after: After
+  /** Monotonic clock, milliseconds. */
+  now: () => number
+}
 
 /** `GET /jobs/{jobId}/quality`. */
-export const jobQualityRoutes: FastifyPluginAsyncTypebox = async (app) => {
+export const jobQualityRoutes: FastifyPluginAsyncTypebox<JobQualityRoutesOptions> = async (
+  app,
+  { after, now },
+) => {
+  /** The answer as soon as it differs from what the caller has, or as soon as the job is done. */
+  async function readWaiting(request: FastifyRequest, jobId: JobId, waitSeconds: number) {
+    const ifNoneMatch = request.headers['if-none-match']
+    const isNews = ({ answer }: JobRead) =>
+      answer !== undefined &&
+      ifNoneMatch !== undefined &&
+      !matchesIfNoneMatch(ifNoneMatch, answer.etag)
+    const endMs = now() + 1000 * waitSeconds
+    const { signal } = request
+    const origin = originOf(request)
+    const first = await app.jobQuality.read(jobId, () => ({ ...origin, signal }))
+    if (first.problem || isFinal(first) || isNews(first) || app.lifeCycle.draining) return first
+    const waitMs = Math.max(0, endMs - now())
+    const { jobWatches: watches } = app
+    const wait = { watches, after, waitMs, isNews, signal, origin }
+    return fromCache(await waitForChange(jobId, first, wait), now())
+  }
+
   app.get(
     '/:jobId/quality',
     { schema: jobQualityRouteSchema, validatorCompiler: jobIdValidator },
     async (request, reply) => {
-      const read = await app.jobQuality.read(request.params.jobId as JobId, () => ({
-        signal: request.signal,
-        requestId: request.id,
-        traceparent: continueTrace(request.headers.traceparent),
-      }))
-      reply.header(
-        'cache-status',
-        CACHE_STATUS[read.outcome] + (read.collapsed ? '; collapsed' : ''),
-      )
-      if (read.ageSeconds !== undefined) reply.header('age', read.ageSeconds)
+      const jobId = request.params.jobId as JobId
+      const waitSeconds = preferredWaitSeconds(request.headers.prefer)
+      if (waitSeconds !== undefined) reply.header('preference-applied', `wait=${waitSeconds}`)
+      const read = await (waitSeconds === undefined
+        ? app.jobQuality.read(jobId, () => ({ ...originOf(request), signal: request.signal }))
+        : readWaiting(request, jobId, waitSeconds))
+      tellCacheStatus(reply, read)
       if (read.problem) throw read.problem
-
-      const { body, etag, done } = read.answer
-      reply
-        .headers(done ? DONE_HEADERS : PENDING_HEADERS)
-        .header('etag', etag)
-        .header('vary', varyOf(reply))
-      if (matchesIfNoneMatch(request.headers['if-none-match'], etag)) {
-        reply.code(304)
-        // To a HEAD, Fastify tells the length of what it gets; that of nothing would be wrong (RFC 9110 §8.6).
-        if (request.method !== 'HEAD') return reply.send()
-      }
-      return reply.header('content-type', 'application/json; charset=utf-8').send(body)
+      return sendJobAnswer(request, reply, read.answer)
     },
   )
-}
-
-/** CORS, where it is on, has said Origin already. */
-function varyOf(reply: FastifyReply): string {
-  const vary = reply.getHeader('vary')
-  return vary === undefined ? 'Authorization' : `Authorization, ${vary}`
 }

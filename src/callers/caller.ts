@@ -7,6 +7,8 @@ export interface Caller {
   readonly clientId: string
   /** A hash of subject and client, for limits: the same text for every token of theirs; empty if it has neither. */
   readonly key: string
+  /** When the token ends, milliseconds since the epoch. */
+  readonly expiresAtMs: number
   /** Whether the token has the scope that is asked for. */
   readonly hasRequiredScope: boolean
 }
@@ -21,6 +23,7 @@ export function callerOf(payload: JWTPayload, requiredScope: string | undefined)
   const client = String([clientId, azp, appid].find((value) => typeof value === 'string') ?? '')
   return {
     clientId: client.slice(0, 200),
+    expiresAtMs: (payload.exp ?? 0) * 1000,
     // The length tells where the subject ends, whatever is in it.
     key: subject || client ? hashOf(`${subject.length}:${subject}${client}`) : '',
     hasRequiredScope:

@@ -15,6 +15,8 @@ export interface JobAnswer {
   readonly done: boolean
   /** When CDF said so, in milliseconds of the reader's clock. */
   readonly readAtMs: number
+  /** When this process first heard of the job, as far as it remembers; on the same clock. */
+  readonly firstSeenMs: number
   /** How long the answer may be given without asking CDF again, in milliseconds; Infinity for a final result. */
   readonly freshForMs: number
 }
@@ -22,11 +24,13 @@ export interface JobAnswer {
 /**
  * Serializes a job.
  * @param readAtMs the reader's clock when CDF had answered
+ * @param firstSeenMs when the job was first heard of, on the same clock
  * @param statusFreshMs how long a job that is not done stays fresh
  */
 export function toJobAnswer(
   quality: JobQuality,
   readAtMs: number,
+  firstSeenMs: number,
   statusFreshMs: number,
 ): JobAnswer {
   const body = Buffer.from(JSON.stringify(quality))
@@ -36,6 +40,7 @@ export function toJobAnswer(
     etag: `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`,
     done: quality.done,
     readAtMs,
+    firstSeenMs,
     freshForMs: !quality.done
       ? statusFreshMs
       : lacksScores(quality)

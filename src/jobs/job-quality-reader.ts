@@ -57,10 +57,27 @@ const REVOKES: ReadonlySet<ProblemCode> = new Set([
   'upstream-invalid-response',
 ])
 
+/** What tells one state of a job from another: the entity tag of an answer, or the code of a problem. */
+export function tagOf({ answer, problem }: JobRead): string {
+  return answer ? answer.etag : `"${problem.code}"`
+}
+
+/** Whether nothing else will be said of the job, however often one asks. */
+export function isFinal({ answer, problem }: JobRead): boolean {
+  return answer ? answer.done : !problem.mayPass
+}
+
+/** What was read before, as an answer from the cache: with its age, and without a call of its own. */
+export function fromCache(read: JobRead, nowMs: number): JobRead {
+  return read.answer ? { ...kept(read.answer, nowMs), outcome: 'hit', collapsed: false } : read
+}
+
 /** The idea of the service: cache → read in flight → CDF → normalize → keep. One upstream read per job, whoever asks. */
 export class JobQualityReader {
   readonly #options: JobQualityReaderOptions
   readonly #flights = new SingleFlight<JobId, JobRead>()
+  /** Told of each read that was no hit, once, whoever shared it. */
+  onRead: (jobId: JobId, read: JobRead) => void = () => {}
 
   constructor(options: JobQualityReaderOptions) {
     this.#options = options
@@ -80,9 +97,11 @@ export class JobQualityReader {
 
   async #readThrough(jobId: JobId, context: CallContext): Promise<JobRead> {
     const collapsed = this.#flights.has(jobId)
-    const read = await this.#flights.run(jobId, context.signal, (signal) =>
-      this.#ask(jobId, { ...context, signal }),
-    )
+    const read = await this.#flights.run(jobId, context.signal, async (signal) => {
+      const asked = await this.#ask(jobId, { ...context, signal })
+      this.onRead(jobId, asked)
+      return asked
+    })
     // What was served stale was not forwarded to, whoever asked.
     return collapsed && read.outcome !== 'stale-if-error' ? { ...read, collapsed } : read
   }
@@ -97,7 +116,10 @@ export class JobQualityReader {
       context.signal.throwIfAborted()
       const { quality, deviations } = normalizeJob(jobId, job)
       for (const field of deviations) this.#options.onDeviation(field, job, context.requestId)
-      const answer = this.#neverBack(jobId, toJobAnswer(quality, now(), statusFreshMs))
+      const readAtMs = now()
+      const firstSeenMs = cache.latest(jobId)?.firstSeenMs ?? readAtMs
+      const fresh = toJobAnswer(quality, readAtMs, firstSeenMs, statusFreshMs)
+      const answer = this.#neverBack(jobId, fresh)
       cache.keep(jobId, answer)
       return { answer, outcome, collapsed: false }
     } catch (error) {

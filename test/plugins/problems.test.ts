@@ -15,7 +15,7 @@ const unknownPaths = [
   '/problems/nope',
   '/docs/static/nope',
   '/health',
-  '/jobs/quality',
+  '/jobs/qualities',
 ]
 for (const path of unknownPaths) {
   t.test(`answers ${path} with not-found`, async (t) => {

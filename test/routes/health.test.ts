@@ -48,7 +48,7 @@ t.test('is not ready before it has a token', async (t) => {
 t.test('is not ready while draining, and closes each connection', async (t) => {
   const { get, app } = await startService(t)
   await until(() => app.lifeCycle.missing.size === 0)
-  app.lifeCycle.draining = true
+  app.lifeCycle.drain()
   const ready = await get('/health/ready')
   t.match(ready, { status: 503, body: { code: 'overloaded' } })
   t.equal(ready.headers.get('connection'), 'close')

@@ -1,0 +1,72 @@
+import { Readable } from 'node:stream'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { After } from '../../src/after.ts'
+import { StreamLimit } from '../../src/callers/stream-limit.ts'
+import type { JobId } from '../../src/cdf/job-id.ts'
+import { JobEventStream, knowsAll } from '../../src/jobs/job-event-stream.ts'
+import { originOf } from '../call-origin.ts'
+import { jobIdValidator } from './job-id-validator.ts'
+import { jobEventsRouteSchema, jobListEventsRouteSchema } from './quality-schema.ts'
+import { varyOf } from './send-job-answer.ts'
+
+/** Options of {@link jobQualityEventsRoutes}. */
+export interface JobQualityEventsOptions {
+  /** How many streams one caller may hold; 0 = no limit. */
+  maxStreamsPerCaller: number
+  after: After
+  /** The wall clock, milliseconds since the epoch. */
+  wallNow: () => number
+}
+
+/** `GET /jobs/{jobId}/quality/events` and `GET /jobs/quality/events?jobId=A&jobId=B…`. */
+export const jobQualityEventsRoutes: FastifyPluginAsyncTypebox<JobQualityEventsOptions> = async (
+  app,
+  { maxStreamsPerCaller, after, wallNow },
+) => {
+  const limit = new StreamLimit(maxStreamsPerCaller)
+
+  async function stream(request: FastifyRequest, reply: FastifyReply, jobIds: JobId[]) {
+    reply.headers({ 'cache-control': 'private, no-cache', vary: varyOf(reply) })
+    const origin = originOf(request)
+    const lastEventId = request.headers['last-event-id']
+    if (typeof lastEventId === 'string') {
+      const context = () => ({ ...origin, signal: request.signal })
+      const reads = await Promise.all(jobIds.map((jobId) => app.jobQuality.read(jobId, context)))
+      if (knowsAll(lastEventId, reads)) return reply.code(204).send()
+    }
+    reply.headers({
+      'content-type': 'text/event-stream',
+      // For nginx, which would collect the events.
+      'x-accel-buffering': 'no',
+      // Whoever holds a stream open when the process ends would hold the connection open after it.
+      connection: 'close',
+    })
+    // A body without an end has no length to tell.
+    if (request.method === 'HEAD') return reply.send(Readable.from([]))
+
+    const { caller } = request
+    // Where callers are not checked, they cannot be told apart.
+    const leave = caller ? limit.enter(caller.key || request.ip) : () => {}
+    const events = new JobEventStream({
+      jobIds,
+      watches: app.jobWatches,
+      after,
+      origin,
+      endsInMs: caller ? caller.expiresAtMs - wallNow() : Number.POSITIVE_INFINITY,
+    })
+    events.once('close', leave)
+    return reply.send(events)
+  }
+
+  app.get(
+    '/:jobId/quality/events',
+    { schema: jobEventsRouteSchema, validatorCompiler: jobIdValidator },
+    (request, reply) => stream(request, reply, [request.params.jobId as JobId]),
+  )
+  app.get(
+    '/quality/events',
+    { schema: jobListEventsRouteSchema, validatorCompiler: jobIdValidator },
+    (request, reply) => stream(request, reply, request.query.jobId as JobId[]),
+  )
+}

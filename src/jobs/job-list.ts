@@ -1,0 +1,83 @@
+import { createHash } from 'node:crypto'
+import type { Static } from 'typebox'
+import { Type } from 'typebox'
+import type { JobId } from '../cdf/job-id.ts'
+import type { Problem } from '../problem.ts'
+import type { JobQuality } from './job-quality.ts'
+import type { CacheOutcome, JobRead } from './job-quality-reader.ts'
+
+/** What this service promises of several jobs at once: in the order asked, each with its quality or its problem. */
+export const JobQualityListSchema = Type.Object(
+  {
+    items: Type.Array(
+      Type.Object(
+        {
+          jobId: Type.String({ description: 'The id asked for, in canonical form.' }),
+          quality: Type.Union([Type.Unsafe<JobQuality>(Type.Ref('JobQuality')), Type.Null()]),
+          problem: Type.Union([Type.Unsafe<Problem>(Type.Ref('Problem')), Type.Null()]),
+        },
+        { additionalProperties: false },
+      ),
+    ),
+  },
+  { $id: 'JobQualityList', additionalProperties: false },
+)
+
+/** Several jobs as callers see them. */
+export type JobQualityList = Static<typeof JobQualityListSchema>
+
+/** Several jobs in one answer. */
+export interface JobListAnswer {
+  /** `{ "items": [ { "jobId", "quality", "problem" } ] }`: JSON on one line, UTF-8. */
+  readonly body: Buffer
+  /** Strong entity tag of the body, with its quotes. */
+  readonly etag: string
+  /** Whether all that is known of the jobs is final. */
+  readonly done: boolean
+}
+
+/**
+ * Puts answers together that were serialized before; only problems are made anew, since each has its request's id.
+ * @param reads of the jobs, in their order
+ */
+export function toJobList(
+  jobIds: readonly JobId[],
+  reads: readonly JobRead[],
+  requestId: string,
+): JobListAnswer {
+  const pieces: (Buffer | string)[] = ['{"items":[']
+  const hash = createHash('sha256')
+  for (const [index, jobId] of jobIds.entries()) {
+    const { answer, problem } = reads[index] as JobRead
+    const problemText = problem ? JSON.stringify(problem.toProblem(requestId)) : 'null'
+    hash.update(answer ? answer.etag : problemText)
+    // An id in canonical form needs no escaping.
+    pieces.push(`${index === 0 ? '' : ','}{"jobId":"${jobId}","quality":`)
+    pieces.push(answer ? answer.body : 'null', `,"problem":${problemText}}`)
+  }
+  pieces.push(']}')
+  return {
+    body: Buffer.concat(
+      pieces.map((piece) => (typeof piece === 'string' ? Buffer.from(piece) : piece)),
+    ),
+    etag: `"${hash.digest('base64url').slice(0, 22)}"`,
+    done: reads.every(({ answer, problem }) => (answer ? answer.done : !problem.mayPass)),
+  }
+}
+
+/** From what cost nothing to what went to CDF. */
+const OUTCOMES: readonly CacheOutcome[] = ['hit', 'stale-if-error', 'stale', 'miss']
+
+/** How the cache took part in all of them: as in the one for which it could do least; as old as the oldest. */
+export function togetherFromCache(
+  reads: readonly JobRead[],
+): Pick<JobRead, 'outcome' | 'collapsed' | 'ageSeconds'> {
+  const level = Math.max(...reads.map(({ outcome }) => OUTCOMES.indexOf(outcome)))
+  const forwarded = reads.filter(({ outcome }) => outcome === 'miss' || outcome === 'stale')
+  const ages = reads.map(({ ageSeconds }) => ageSeconds ?? 0)
+  return {
+    outcome: OUTCOMES[level] as CacheOutcome,
+    collapsed: forwarded.length > 0 && forwarded.every(({ collapsed }) => collapsed),
+    ...(forwarded.length === 0 && { ageSeconds: Math.max(...ages) }),
+  }
+}

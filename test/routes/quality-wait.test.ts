@@ -1,0 +1,165 @@
+import t from 'tap'
+import { lasting, SCORES } from '../../simulator/simulated-job.ts'
+import { assertProblem, JOB_ID, request, startService, until } from '../helper.ts'
+import { passing, startMovingService } from '../moving-service.ts'
+
+const WAIT = { prefer: 'wait=20' }
+
+t.test('answers as soon as the job is done', async (t) => {
+  const { simulator, quality, pass, clock } = await startMovingService(t)
+  simulator.cdf.addJob(passing(JOB_ID))
+  const waiting = quality(JOB_ID, { prefer: 'wait=25' })
+  await until(() => clock.timers.size === 2)
+  await pass(10_000)
+  t.equal(simulator.cdf.requests.length, 2)
+  await pass(10_000)
+  await pass(2_000)
+  const { status, headers, body } = await waiting
+  t.equal(status, 200)
+  t.match(body, { status: 'Completed' })
+  t.equal(headers.get('preference-applied'), 'wait=25')
+  t.equal(headers.get('cache-status'), 'cdf-job-quality; hit', 'it asked for nothing itself')
+  t.equal(headers.get('age'), '0')
+  t.equal(headers.get('retry-after'), null)
+})
+
+t.test('answers as soon as the job is another than the caller knows', async (t) => {
+  const { simulator, quality, pass, clock } = await startMovingService(t)
+  simulator.cdf.addJob(passing(JOB_ID))
+  const etag = (await quality()).headers.get('etag') ?? ''
+  const other = await quality(JOB_ID, { ...WAIT, 'if-none-match': '"other"' })
+  t.match(other.body, { status: 'Queued' }, 'at once')
+  const waiting = [etag, `W/${etag}`, `"other", ${etag}`].map((known) =>
+    quality(JOB_ID, { ...WAIT, 'if-none-match': known }),
+  )
+  await until(() => clock.timers.size === 4)
+  await pass(10_000)
+  for (const { status, headers, body } of await Promise.all(waiting)) {
+    t.equal(status, 200)
+    t.match(body, { status: 'Running' })
+    t.not(headers.get('etag'), etag)
+    t.equal(headers.get('preference-applied'), 'wait=20')
+    t.equal(headers.get('retry-after'), '2')
+  }
+  t.equal(simulator.cdf.requests.length, 2)
+})
+
+t.test('answers what is so when the time is over', async (t) => {
+  const { simulator, quality, pass, clock } = await startMovingService(t)
+  simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
+  const etag = (await quality()).headers.get('etag') ?? ''
+  const unchanged = quality(JOB_ID, { prefer: 'wait=3', 'if-none-match': etag })
+  const notDone = quality(JOB_ID, { prefer: 'wait=3' })
+  await until(() => clock.timers.size === 3)
+  await pass(2_999)
+  t.equal(simulator.cdf.requests.length, 2)
+  await pass(1)
+  const { status, headers, text } = await unchanged
+  t.equal(status, 304)
+  t.equal(text, '')
+  t.equal(headers.get('preference-applied'), 'wait=3')
+  t.equal(headers.get('etag'), etag)
+  t.equal(headers.get('cache-status'), 'cdf-job-quality; hit')
+  t.equal((await notDone).status, 200)
+  t.match((await notDone).body, { status: 'Running' })
+})
+
+t.test('does not wait where nothing will change', async (t) => {
+  const { simulator, quality, clock } = await startMovingService(t)
+  simulator.cdf.addJob(lasting(JOB_ID, 'Completed', SCORES))
+  const done = await quality(JOB_ID, WAIT)
+  t.equal(done.status, 200)
+  const etag = done.headers.get('etag') ?? ''
+  const known = await quality(JOB_ID, { ...WAIT, 'if-none-match': etag })
+  t.equal(known.status, 304)
+  t.equal(known.headers.get('preference-applied'), 'wait=20')
+  assertProblem(t, await quality('7', WAIT), 404, 'job-not-found')
+  assertProblem(t, await quality('0012', WAIT), 400, 'invalid-job-id')
+  t.equal(clock.timers.size, 0)
+})
+
+t.test('cuts the wait at 25 seconds, and ignores what is no wait', async (t) => {
+  const { simulator, quality, pass, clock } = await startMovingService(t)
+  simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
+  const waiting = quality(JOB_ID, { prefer: 'respond-async, wait=600' })
+  await until(() => clock.timers.size === 2)
+  await pass(24_999)
+  await pass(1)
+  t.equal((await waiting).headers.get('preference-applied'), 'wait=25')
+  for (const prefer of ['wait=0', 'wait=soon', 'return=minimal']) {
+    const { status, headers } = await quality(JOB_ID, { prefer })
+    t.equal(status, 200)
+    t.equal(headers.get('preference-applied'), null, prefer)
+  }
+})
+
+t.test('waits a failure out that may pass, and tells one that does not', async (t) => {
+  const { simulator, quality, pass, clock } = await startMovingService(t, {
+    JOB_STALE_IF_ERROR_SECONDS: '0',
+  })
+  simulator.cdf.addJob(passing(JOB_ID))
+  simulator.cdf.faults.next({ status: 500 })
+  assertProblem(t, await quality(JOB_ID, WAIT), 502, 'upstream-error')
+  const waiting = quality(JOB_ID, WAIT)
+  await until(() => clock.timers.size === 2)
+  simulator.cdf.faults.next({ status: 500 })
+  await pass(1_000)
+  simulator.cdf.faults.next({ status: 403 })
+  await pass(2_000)
+  assertProblem(t, await waiting, 502, 'upstream-forbidden')
+})
+
+t.test('keeps one reader at CDF for all who wait, and none for who has left', async (t) => {
+  const { url, simulator, pass, clock } = await startMovingService(t)
+  simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
+  const hangUp = new AbortController()
+  const waiting = Array.from({ length: 50 }, () =>
+    request(`${url}/jobs/${JOB_ID}/quality`, { headers: WAIT, signal: hangUp.signal }),
+  )
+  const ended = Promise.allSettled(waiting)
+  await until(() => clock.timers.size === 51)
+  await pass(1_000)
+  await pass(1_000)
+  t.equal(simulator.cdf.requests.length, 3)
+  hangUp.abort()
+  await ended
+  await until(() => clock.timers.size === 0)
+  await pass(10_000)
+  t.equal(simulator.cdf.requests.length, 3)
+})
+
+t.test('answers at once while draining', async (t) => {
+  const { simulator, quality, app, clock } = await startMovingService(t)
+  simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
+  const waiting = quality(JOB_ID, WAIT)
+  await until(() => clock.timers.size === 2)
+  app.lifeCycle.drain()
+  const { status, headers } = await waiting
+  t.equal(status, 200)
+  t.equal(headers.get('connection'), 'close')
+  t.equal((await quality(JOB_ID, WAIT)).status, 200)
+  t.equal(clock.timers.size, 0)
+})
+
+t.test('answers HEAD after the same wait', async (t) => {
+  const { url, simulator, pass, clock } = await startMovingService(t)
+  simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
+  const waiting = request(`${url}/jobs/${JOB_ID}/quality`, { method: 'HEAD', headers: WAIT })
+  await until(() => clock.timers.size === 2)
+  await pass(20_000)
+  t.equal((await waiting).headers.get('preference-applied'), 'wait=20')
+})
+
+t.test('waits in real time, too', async (t) => {
+  const { simulator, quality } = await startService(t)
+  simulator.cdf.addJob({
+    ...lasting(JOB_ID, 'Running'),
+    steps: [
+      { afterMs: 0, status: 'Running' },
+      { afterMs: 300, status: 'Failed', with: { errorMessage: 'no' } },
+    ],
+  })
+  const { body } = await quality(JOB_ID, WAIT)
+  t.match(body, { status: 'Failed', errorMessage: 'no' })
+  t.equal(simulator.cdf.requests.length, 2)
+})
