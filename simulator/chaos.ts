@@ -1,16 +1,17 @@
 import { parseArgs } from 'node:util'
 import { Agent, request } from 'undici'
+import { afterTimeout } from '../src/after.ts'
 import { buildApp } from '../src/app.ts'
 import { loadConfig } from '../src/config.ts'
-import type { ProblemCode } from '../src/problem.ts'
-import { PROBLEMS } from '../src/problem.ts'
+import { ChaosCaller } from './chaos-caller.ts'
 import type { Fault } from './fault.ts'
 import { lasting, SCORES } from './simulated-job.ts'
 import { startSimulator } from './start-simulator.ts'
 
 /**
- * `npm run chaos`: callers keep asking while faults come and go at random. After each answer it checks that the contract
- * allows it, and at the end that everything heals and that nothing has leaked. The same seed makes the same faults.
+ * `npm run chaos`: callers keep asking, waiting and streaming while faults come and go at random. After each answer it
+ * checks that the contract allows it, and at the end that everything heals and that nothing has leaked. The same seed
+ * makes the same faults.
  *
  *     npm run chaos -- --seconds 60 --seed 1 --callers 50
  */
@@ -92,76 +93,36 @@ const app = await buildApp(
     UPSTREAM_DEADLINE_MS: String(DEADLINE_MS),
     IDP_TIMEOUT_MS: '500',
   }),
-  { now: () => performance.now() * SPEED, random },
+  {
+    now: () => performance.now() * SPEED,
+    after: (delayMs, work) => afterTimeout(delayMs / SPEED, work),
+    random,
+  },
 )
 const url = await app.listen({ host: '127.0.0.1', port: 0 })
 const authorization = `Bearer ${await simulator.identityProvider.signCallerToken()}`
 const agent = new Agent({ connections: CALLERS })
 
-const violations: string[] = []
-const seen = new Map<string, number>()
-const doneJobs = new Set<string>()
-
-/** What of an answer the contract does not allow; nothing if all is well. */
-function violationOf(
-  jobId: string,
-  status: number,
-  headers: Record<string, unknown>,
-  text: string,
-): string | undefined {
-  if (!headers['x-request-id'] || headers['x-content-type-options'] !== 'nosniff')
-    return 'headers are missing'
-  const body = JSON.parse(text) as Record<string, unknown>
-  if (status === 200) {
-    if (!headers.etag || !headers['cache-status']) return 'headers of an answer are missing'
-    if (body.jobId !== jobId) return 'another job'
-    if (Object.keys(body).length !== 10) return 'not every key'
-    if (body.done) doneJobs.add(jobId)
-    return body.done || !doneJobs.has(jobId) ? undefined : 'a done job went back'
-  }
-  const code = body.code as ProblemCode
-  if (headers['content-type'] !== 'application/problem+json')
-    return `no problem: ${status} ${text} ${JSON.stringify(headers)}`
-  if (!(code in PROBLEMS) || PROBLEMS[code].status !== status || body.status !== status)
-    return `a problem with the wrong status: ${text}`
-  if (code === 'internal-error') return 'internal-error'
-  return undefined
-}
-
-async function ask(): Promise<void> {
-  const jobId = oneOf([DONE, PENDING, UNKNOWN, INVALID][Math.floor(random() * 3.2)] as string[])
-  const leaves = random() < 0.05 ? AbortSignal.timeout(Math.ceil(random() * 50)) : undefined
-  const startedAtMs = performance.now()
-  try {
-    const answer = await request(`${url}/jobs/${jobId}/quality`, {
-      dispatcher: agent,
-      headers: { authorization },
-      ...(leaves && { signal: leaves }),
-    })
-    const text = await answer.body.text()
-    const violation = violationOf(jobId, answer.statusCode, answer.headers, text)
-    const tookMs = performance.now() - startedAtMs
-    if (violation) violations.push(`${jobId}: ${violation}`)
-    if (tookMs > MAX_ANSWER_MS) violations.push(`${jobId}: ${Math.round(tookMs)} ms`)
-    const kind =
-      answer.statusCode === 200
-        ? String(answer.headers['cache-status'])
-        : (JSON.parse(text) as { code: string }).code
-    seen.set(kind, (seen.get(kind) ?? 0) + 1)
-  } catch (error) {
-    if (!leaves?.aborted) violations.push(`${jobId}: unanswered, ${String(error)}`)
-  }
-}
+const caller = new ChaosCaller({
+  url,
+  authorization,
+  dispatcher: agent,
+  jobs: { done: DONE, pending: PENDING, unknown: UNKNOWN, invalid: INVALID },
+  maxAnswerMs: MAX_ANSWER_MS,
+  speed: SPEED,
+  random,
+})
+const { violations, seen } = caller
 
 /** Callers ask until the time is over. */
 async function askUntil(endMs: number): Promise<void> {
-  const caller = async () => {
+  const askAgain = async () => {
     while (performance.now() < endMs) {
-      await ask()
+      await caller.act()
       await new Promise((resolve) => setTimeout(resolve, random() * 10))
     }
   }
-  await Promise.all(Array.from({ length: CALLERS }, caller))
+  await Promise.all(Array.from({ length: CALLERS }, askAgain))
 }
 
 /** Faults come and go until the time is over. */
