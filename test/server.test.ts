@@ -6,6 +6,7 @@ import { lasting } from '../simulator/simulated-job.ts'
 import { startSimulator } from '../simulator/start-simulator.ts'
 import type { JobQuality } from '../src/jobs/job-quality.ts'
 import type { Problem } from '../src/problem.ts'
+import { openEvents } from './event-stream.ts'
 import { JOB_ID, request, until } from './helper.ts'
 import { startProcess } from './process.ts'
 
@@ -66,6 +67,24 @@ t.test('serves, ends what is in flight on SIGTERM, and exits with 0', async (t) 
   t.equal(await ended, 0)
   t.notMatch(output.stdout + output.stderr, simulator.identityProvider.clientSecret)
   t.notMatch(output.stdout + output.stderr, /eyJ/)
+})
+
+t.test('ends waits with an answer and streams with an end, at once', async (t) => {
+  const { child, output, ended, url, simulator } = await startService(t, {
+    SHUTDOWN_DELAY_MS: '1000',
+    SHUTDOWN_GRACE_MS: '60000',
+  })
+  simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
+  const stream = await openEvents(t, `${url}/jobs/${JOB_ID}/quality/events`)
+  await until(() => stream.events.length === 1)
+  const waiting = request(`${url}/jobs/${JOB_ID}/quality`, { headers: { prefer: 'wait=25' } })
+  await until(() => simulator.cdf.requests.length === 2)
+  child.kill('SIGTERM')
+  t.equal((await waiting).status, 200)
+  await until(stream.hasEnded)
+  t.equal(child.exitCode, null, 'while the process goes on')
+  t.equal(await ended, 0)
+  t.notMatch(output.stdout, 'connections cut off')
 })
 
 t.test('goes on, not ready, for as long as it is told before it closes', async (t) => {
