@@ -7,9 +7,9 @@ import pretty from 'pino-pretty'
 import { buildApp } from '../src/app.ts'
 import { loadConfig } from '../src/config.ts'
 import { ConfigError } from '../src/load-environment.ts'
+import { callerToken } from './caller-token.ts'
 import { DEMO_JOBS, UNKNOWN_JOB_ID } from './demo-jobs.ts'
-import { CALLER_CLIENT } from './identity-provider.ts'
-import type { Simulator } from './start-simulator.ts'
+import { addDemoPage } from './demo-page.ts'
 import { startSimulator } from './start-simulator.ts'
 
 /** A working day, so that a pasted line goes on working. */
@@ -17,14 +17,19 @@ const TOKEN_LIFETIME_SECONDS = 8 * 3600
 
 /** `npm run demo`: the service, a simulated CDF and a real identity provider, with nothing to configure. */
 async function demo(): Promise<void> {
-  const { PORT = '3000', SIMULATOR_PORT = '3001' } = process.env
+  const { PORT = '3000', SIMULATOR_PORT = '3001', METRICS_PORT = '9464' } = process.env
   const simulator = await startSimulator({
     port: Number(SIMULATOR_PORT),
     lifetimeSeconds: TOKEN_LIFETIME_SECONDS,
   })
   for (const { job } of DEMO_JOBS) simulator.cdf.addJob(job)
 
-  const config = loadConfig({ ...simulator.environment, PORT })
+  const config = loadConfig({
+    ...simulator.environment,
+    PORT,
+    METRICS_PORT,
+    CORS_ORIGINS: [simulator.url, simulator.url.replace('127.0.0.1', 'localhost')].join(),
+  })
   const app = await buildApp(config, {
     logDestination: pretty({
       ignore: 'pid,hostname',
@@ -33,6 +38,7 @@ async function demo(): Promise<void> {
     }),
   })
   const url = await app.listen({ ...config.listen })
+  addDemoPage(simulator, { serviceUrl: url })
   const folder = await mkdtemp(join(tmpdir(), 'cdf-job-quality-'))
   closeWithGrace({ delay: 5_000, logger: false }, async () => {
     await app.close()
@@ -43,27 +49,13 @@ async function demo(): Promise<void> {
   const authorization = `Authorization: Bearer ${await callerToken(simulator)}`
   const headerFile = join(folder, 'authorization')
   await writeFile(headerFile, authorization, { mode: 0o600 })
-  process.stdout.write(welcome(url, simulator.url, authorization, headerFile))
-}
-
-/** A token for a caller, as another service would get one. */
-async function callerToken({ issuer, identityProvider }: Simulator): Promise<string> {
-  const response = await fetch(`${issuer}/token`, {
-    method: 'POST',
-    body: new URLSearchParams({
-      grant_type: 'client_credentials',
-      client_id: CALLER_CLIENT,
-      client_secret: identityProvider.clientSecret,
-      scope: 'jobs:read',
-    }),
-  })
-  const { access_token: token } = (await response.json()) as { access_token: string }
-  return token
+  process.stdout.write(welcome(url, simulator.url, METRICS_PORT, authorization, headerFile))
 }
 
 function welcome(
   url: string,
   simulatorUrl: string,
+  metricsPort: string,
   authorization: string,
   headerFile: string,
 ): string {
@@ -74,7 +66,9 @@ function welcome(
   const curl = (path: string) => `    curl -i -H @${headerFile} ${url}${path}\n`
   return [
     `\nSwagger UI        ${url}/docs   (Authorize → login → one click)\n`,
+    `Live page         ${simulatorUrl}/demo\n`,
     `Contract          ${url}/openapi.yaml\n`,
+    `Metrics           http://127.0.0.1:${metricsPort}/metrics\n`,
     `Simulated CDF     ${simulatorUrl}\n`,
     `Identity provider ${simulatorUrl}/idp\n`,
     '\nOne job for each state; paste a line into another terminal. The first one shows its token, the others read it from a file:\n',

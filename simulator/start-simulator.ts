@@ -1,3 +1,4 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { CdfSimulator } from './cdf-simulator.ts'
@@ -19,12 +20,19 @@ export interface SimulatorOptions {
   now?: () => number
 }
 
+/** Whoever answers requests of a part of the simulator. */
+export interface RequestHandler {
+  handle: (request: IncomingMessage, response: ServerResponse) => Promise<void>
+}
+
 /** A running CDF and identity provider on one port of the loopback interface. */
 export interface Simulator {
   url: string
   issuer: string
   cdf: CdfSimulator
   identityProvider: IdentityProvider
+  /** By the first part of the path; CDF answers everything else. */
+  handlers: Map<string, RequestHandler>
   /** What the service needs in its environment to use this simulator. */
   environment: Record<string, string>
   close: () => Promise<void>
@@ -51,8 +59,10 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     { issuer, audience: url, keys: identityProvider.keys },
     options.now,
   )
+  const handlers = new Map<string, RequestHandler>([['/idp', identityProvider]])
   server.on('request', (request, response) => {
-    const handler = request.url?.startsWith('/idp') ? identityProvider : cdf
+    const [part = ''] = request.url?.match(/^\/[^/?]*/) ?? []
+    const handler = handlers.get(part) ?? cdf
     handler.handle(request, response).catch((error: unknown) => response.destroy(error as Error))
   })
   return {
@@ -60,6 +70,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     issuer,
     cdf,
     identityProvider,
+    handlers,
     environment: {
       CDF_URL: url,
       CDF_PROJECT: PROJECT,

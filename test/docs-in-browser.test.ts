@@ -1,44 +1,11 @@
-import { existsSync } from 'node:fs'
-import { chromium } from 'playwright-core'
-import type { Test } from 'tap'
 import t from 'tap'
 import { lasting, SCORES } from '../simulator/simulated-job.ts'
+import { openBrowser, skipWithoutBrowser } from './browser.ts'
 import { JOB_ID, startService } from './helper.ts'
-
-/** Debian's; Playwright brings none of its own. */
-const CHROMIUM = '/usr/bin/chromium'
-const ARGUMENTS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-]
-
-/** One browser for each test, with everything that it complains about. */
-async function openBrowser(t: Test) {
-  const browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS })
-  t.teardown(() => browser.close())
-  const context = await browser.newContext()
-  const page = await context.newPage()
-  const complaints: string[] = []
-  const origins = new Set<string>()
-  context.on('console', (message) => {
-    if (['error', 'warning'].includes(message.type())) complaints.push(message.text())
-  })
-  context.on('weberror', (error) => complaints.push(error.error().message))
-  context.on('requestfailed', (request) => complaints.push(`${request.url()} failed`))
-  context.on('request', (request) => origins.add(new URL(request.url()).origin))
-  return { context, page, complaints, origins }
-}
-
-const skip = existsSync(CHROMIUM) ? false : `there is no ${CHROMIUM} on this machine`
 
 t.test(
   'Swagger UI loads without an error and tries a job out',
-  { skip, timeout: 60_000 },
+  { skip: skipWithoutBrowser, timeout: 60_000 },
   async (t) => {
     const { url, simulator } = await startService(t)
     simulator.cdf.addJob(lasting(JOB_ID, 'Completed', SCORES))
@@ -70,7 +37,7 @@ t.test(
 
 t.test(
   'Swagger UI logs in with one click and tries a job out behind the door',
-  { skip, timeout: 60_000 },
+  { skip: skipWithoutBrowser, timeout: 60_000 },
   async (t) => {
     const { url, simulator } = await startService(t, { environment: { AUTH_MODE: 'jwt' } })
     simulator.cdf.addJob(lasting(JOB_ID, 'Completed', SCORES))
