@@ -2,18 +2,23 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { LogController } from 'fastify'
 import fp from 'fastify-plugin'
 import { parseJobId } from '../src/cdf/job-id.ts'
+import type { JobReadSummary } from '../src/jobs/job-read.ts'
+import { countedOutcomeOf } from '../src/jobs/job-read.ts'
+import type { RequestMode } from '../src/metrics.ts'
 import type { ProblemCode } from '../src/problem.ts'
+import { parseTraceparent } from '../src/trace-context.ts'
 
-/** One line per request, when it is over; see {@link logRequest}. */
+/** One line for each request when it is over, and its place in the metrics; see {@link requestEnded}. */
 export const accessLogPlugin = fp(
   async function accessLog(app) {
     app.decorateReply('problemCode')
+    app.decorateReply('jobRead')
     app.addHook('onResponse', (request, reply, done) => {
-      logRequest(request, reply, reply.statusCode)
+      requestEnded(request, reply, reply.statusCode)
       done()
     })
   },
-  { name: 'access-log' },
+  { name: 'access-log', dependencies: ['metrics'] },
 )
 
 /** For what Fastify logs itself: nothing but a stream that its caller has left, for which no `onResponse` comes. */
@@ -26,37 +31,78 @@ export class RequestLogController extends LogController {
     if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') {
       request.log.error({ err: error }, 'stream failed')
     }
-    logRequest(request, reply, reply.statusCode)
+    requestEnded(request, reply, reply.statusCode)
   }
 }
 
 /**
- * Logs a request. The line names what was asked by the route's pattern and never holds the query, which may carry what
- * a caller should have kept to itself. Good probes are logged at `debug`, failures of ours and of those behind us at `warn`.
+ * Counts and logs a request. The line names what was asked by the route's pattern and never holds the query, which may
+ * carry what a caller should have kept to itself. Good probes are logged at `debug`, failures of ours and of those
+ * behind us at `warn`.
  * @param status what was answered
  */
-export function logRequest(request: FastifyRequest, reply: FastifyReply, status: number): void {
+export function requestEnded(request: FastifyRequest, reply: FastifyReply, status: number): void {
   const { url: route } = request.routeOptions
+  const { problemCode: code, jobRead } = reply
+  const { metrics } = request.server
+  const mode = modeOf(route, reply)
+  const labels = { method: request.method, route: route ?? 'none', status, mode }
+  metrics.requests.observe(labels, reply.elapsedTime / 1000)
+  if (code) metrics.problems.inc({ code })
+
   const isGoodProbe = route?.startsWith('/health/') && status < 400
   const level = isGoodProbe ? 'debug' : status < 500 ? 'info' : 'warn'
   request.log[level](
     {
+      traceId: parseTraceparent(request.headers.traceparent)?.traceId,
       method: request.method,
       route,
+      mode,
       // What is no job id may be anything, a token pasted to the wrong place included.
       jobId: parseJobId((request.params as { jobId?: string } | null)?.jobId ?? ''),
+      jobs: numberOfJobs(request),
       status,
-      code: reply.problemCode,
-      cache: reply.getHeader('cache-status'),
-      durationMs: Math.round(reply.elapsedTime * 1000) / 1000,
+      code,
+      caller: callerOf(request),
+      cache: jobRead && countedOutcomeOf(jobRead),
+      upstream: upstreamOf(jobRead),
+      durationMs: rounded(reply.elapsedTime),
     },
     'request',
   )
+}
+
+/** Of a list, as far as it was valid. */
+function numberOfJobs({ query }: FastifyRequest): number | undefined {
+  const jobId = (query as { jobId?: unknown } | null)?.jobId
+  return Array.isArray(jobId) ? jobId.length : undefined
+}
+
+function modeOf(route: string | undefined, reply: FastifyReply): RequestMode {
+  if (route?.endsWith('/events')) return 'stream'
+  return reply.hasHeader('preference-applied') ? 'wait' : 'plain'
+}
+
+function callerOf({ caller }: FastifyRequest) {
+  return caller ? { client: caller.clientId, subject: caller.subjectHash } : undefined
+}
+
+function upstreamOf(read: JobReadSummary | undefined) {
+  if (!read?.upstream) return undefined
+  const { attempts, last, durationMs } = read.upstream
+  return { attempts, ...last, durationMs: rounded(durationMs) }
+}
+
+/** Milliseconds, to the microsecond. */
+function rounded(ms: number): number {
+  return Math.round(ms * 1000) / 1000
 }
 
 declare module 'fastify' {
   interface FastifyReply {
     /** The code of the problem that was sent, if one was. */
     problemCode: ProblemCode | undefined
+    /** How the job or jobs were read that the answer is about. */
+    jobRead: JobReadSummary | undefined
   }
 }

@@ -62,7 +62,9 @@ export const doorPlugin = fp(
       fetchKeys: () => fetchIssuerKeys({ ...jwt, dispatcher: agent }),
       now,
       onFetch: (outcome) => {
-        if ('error' in outcome) {
+        const failed = 'error' in outcome
+        app.metrics.keyFetches.inc({ outcome: failed ? 'failure' : 'success' })
+        if (failed) {
           app.log.warn({ err: outcome.error }, 'no keys of callers')
         } else {
           app.lifeCycle.missing.delete('caller-keys-unavailable')
@@ -70,6 +72,7 @@ export const doorPlugin = fp(
         }
       },
     })
+    app.metrics.onScrape(() => app.metrics.keysAge.set(keys.ageMs / 1000))
     const verifier = new CallerVerifier({ ...jwt, requiredScope, keys, wallNow })
     // By address, IPv6 ones by their network: that is the plugin's own key.
     const failures = { max: MAX_FAILURES_PER_MINUTE, timeWindow: 60_000, cache: MAX_ADDRESSES }
@@ -123,7 +126,7 @@ export const doorPlugin = fp(
       await agent.destroy()
     })
   },
-  { name: 'door', dependencies: ['life-cycle', 'problems', '@fastify/rate-limit'] },
+  { name: 'door', dependencies: ['life-cycle', 'metrics', 'problems', '@fastify/rate-limit'] },
 )
 
 /** What stands behind the scheme Bearer, which may be written in any case (RFC 9110 §11.4); `undefined` for another one. */

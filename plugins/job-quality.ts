@@ -46,6 +46,7 @@ const MAX_LOGGED_DEVIATIONS = 200
 export const jobQualityPlugin = fp(
   async function jobQuality(app, options: JobQualityOptions) {
     const { cdf, identityProvider, jobs, upstream, serviceVersion, now, random } = options
+    const { metrics } = app
     const agent = httpAgent()
     app.lifeCycle.missing.add('identity-provider-unavailable')
     const stopped = new AbortController()
@@ -54,13 +55,21 @@ export const jobQualityPlugin = fp(
       exchange: clientCredentialsExchange({ ...identityProvider, dispatcher: agent }),
       now,
       onExchange: (outcome) => {
-        if ('error' in outcome) {
+        const failed = 'error' in outcome
+        metrics.tokenExchanges.inc({ outcome: failed ? 'failure' : 'success' })
+        if (failed) {
           app.log.warn({ err: outcome.error }, 'no access token')
         } else {
           app.lifeCycle.missing.delete('identity-provider-unavailable')
           app.log.info({ lifetimeSeconds: outcome.lifetimeSeconds }, 'new access token')
         }
       },
+    })
+    const concurrency = new ConcurrencyLimit(upstream.maxConcurrency, upstream.maxQueue)
+    const coolDown = new CoolDown({ now, random })
+    const breaker = new CircuitBreaker({
+      now,
+      onChange: (state) => app.log.warn({ state }, 'circuit to CDF'),
     })
     const client = new CdfClient({
       baseUrl: cdf.baseUrl,
@@ -69,42 +78,38 @@ export const jobQualityPlugin = fp(
       serviceVersion,
       tokens,
       dispatcher: agent,
-      gate: new UpstreamGate({
-        concurrency: new ConcurrencyLimit(upstream.maxConcurrency, upstream.maxQueue),
-        coolDown: new CoolDown({ now, random }),
-        breaker: new CircuitBreaker({
-          now,
-          onChange: (state) => app.log.warn({ state }, 'circuit to CDF'),
-        }),
-        random,
-      }),
+      gate: new UpstreamGate({ concurrency, coolDown, breaker, random }),
       retries: new RetryBudget(now),
       attemptTimeoutMs: upstream.attemptTimeoutMs,
       deadlineMs: upstream.deadlineMs,
       maxAttempts: upstream.maxAttempts,
       random,
-      onCall: (call) =>
-        app.log.info(
-          { ...call, durationMs: Math.round(call.durationMs * 1000) / 1000 },
-          'CDF call',
-        ),
+      onCall: (call) => {
+        const { outcome, durationMs } = call
+        metrics.upstreamRequests.observe({ outcome }, durationMs / 1000)
+        // The line of a request says how its calls went; what went well for a watch is no news.
+        const level = ['ok', 'abandoned', 'job-not-found'].includes(outcome) ? 'debug' : 'info'
+        app.log[level]({ ...call, durationMs: Math.round(durationMs * 1000) / 1000 }, 'CDF call')
+      },
+    })
+    const cache = new JobCache({
+      maxEntries: jobs.cacheMaxEntries,
+      ttlMs: jobs.cacheTtlMs,
+      pendingTtlMs: Math.max(jobs.statusFreshMs, jobs.staleIfErrorMs),
+      notFoundTtlMs: jobs.notFoundTtlMs,
+      now,
     })
     const load = new EventLoopLoad()
     const logged = new Set<string>()
     const reader = new JobQualityReader({
-      cache: new JobCache({
-        maxEntries: jobs.cacheMaxEntries,
-        ttlMs: jobs.cacheTtlMs,
-        pendingTtlMs: Math.max(jobs.statusFreshMs, jobs.staleIfErrorMs),
-        notFoundTtlMs: jobs.notFoundTtlMs,
-        now,
-      }),
+      cache,
       fetchJob: (jobId, context) => client.getEstimateQualityJob(jobId, context),
       isOverloaded: () => load.isTooHigh,
       statusFreshMs: jobs.statusFreshMs,
       staleIfErrorMs: jobs.staleIfErrorMs,
       now,
       onDeviation: (field, job, requestId) => {
+        metrics.deviations.inc({ field })
         const value = field === 'status' ? job.status.slice(0, 100) : undefined
         const key = JSON.stringify([field, value])
         if (logged.has(key) || logged.size >= MAX_LOGGED_DEVIATIONS) return
@@ -114,6 +119,24 @@ export const jobQualityPlugin = fp(
     })
     app.decorate('jobQuality', reader)
 
+    metrics.onScrape(() => {
+      metrics.cacheOutcomes.reset()
+      for (const [outcome, count] of Object.entries(reader.counts)) {
+        metrics.cacheOutcomes.inc({ outcome }, count)
+      }
+      for (const [kind, size] of Object.entries(cache.sizes)) {
+        metrics.cacheEntries.set({ kind }, size)
+      }
+      const { running, waiting, limit } = concurrency.load
+      metrics.upstreamInFlight.set(running)
+      metrics.upstreamQueue.set(waiting)
+      metrics.upstreamLimit.set(limit)
+      for (const state of ['closed', 'open', 'half-open'] as const) {
+        metrics.breakerState.set({ state }, breaker.state === state ? 1 : 0)
+      }
+      metrics.coolDown.set(coolDown.leftMs / 1000)
+      metrics.tokenAge.set(tokens.tokenAgeMs / 1000)
+    })
     app.addHook('onListen', () => {
       retryUntilDone(() => tokens.get(), stopped.signal)
     })
@@ -123,7 +146,7 @@ export const jobQualityPlugin = fp(
       await agent.destroy()
     })
   },
-  { name: 'job-quality', dependencies: ['life-cycle'] },
+  { name: 'job-quality', dependencies: ['life-cycle', 'metrics'] },
 )
 
 declare module 'fastify' {

@@ -27,9 +27,13 @@ export const jobWatchesPlugin = fp(
       random,
     })
     app.decorate('jobWatches', watches)
+    app.metrics.onScrape(() => {
+      app.metrics.watchedJobs.set(watches.sizes.jobs)
+      app.metrics.watchers.set(watches.sizes.watchers)
+    })
     app.lifeCycle.onDrain(() => watches.end())
   },
-  { name: 'job-watches', dependencies: ['life-cycle', 'job-quality'] },
+  { name: 'job-watches', dependencies: ['life-cycle', 'metrics', 'job-quality'] },
 )
 
 declare module 'fastify' {

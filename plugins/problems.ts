@@ -6,7 +6,7 @@ import fp from 'fastify-plugin'
 import { codeOf } from '../src/error-for-log.ts'
 import { ProxyError } from '../src/problem.ts'
 import { requestIdFrom } from '../src/request-id.ts'
-import { logRequest } from './access-log.ts'
+import { requestEnded } from './access-log.ts'
 import { COMMON_HEADERS } from './response-headers.ts'
 
 /** What the log says in place of a status where nobody waited for one; nginx made it known. */
@@ -25,7 +25,7 @@ export const problemsPlugin = fp(
     app.setErrorHandler(async (error: FastifyError, request, reply) => {
       if (!reply.raw.destroyed) return sendProblem(request, reply, error)
       // The caller has hung up, which is why its read ended. There is nobody to answer and nothing wrong.
-      logRequest(request, reply, CALLER_GONE)
+      requestEnded(request, reply, CALLER_GONE)
       return reply.hijack()
     })
     app.setNotFoundHandler(async (request, reply) =>
@@ -45,7 +45,7 @@ export function answerFrameworkError(
   reply.headers(request.server.corsHeadersFor(request.headers.origin))
   if (request.server.lifeCycle.draining) reply.header('connection', 'close')
   sendProblem(request, reply, error)
-  logRequest(request, reply, reply.statusCode)
+  requestEnded(request, reply, reply.statusCode)
 }
 
 /** What Node's HTTP parser reports when it cannot read a request. */
@@ -102,6 +102,7 @@ export function endWithProblem(
     return
   }
   const requestId = requestIdFrom(headerOf('x-request-id'))
+  app.metrics.problems.inc({ code: problem.code })
   app.log.info(
     { requestId, status: problem.status, code: problem.code, reason: codeOf(problem.cause) },
     'request',

@@ -10,9 +10,11 @@ import { jobQualityPlugin } from '../plugins/job-quality.ts'
 import { jobWatchesPlugin } from '../plugins/job-watches.ts'
 import { lifeCyclePlugin } from '../plugins/life-cycle.ts'
 import { methodNotAllowedPlugin } from '../plugins/method-not-allowed.ts'
+import { metricsPlugin } from '../plugins/metrics.ts'
 import { openApiPlugin } from '../plugins/openapi.ts'
 import { problemsPlugin } from '../plugins/problems.ts'
 import { requestFramingPlugin } from '../plugins/request-framing.ts'
+import { requestTracePlugin } from '../plugins/request-trace.ts'
 import { requiredScopePlugin } from '../plugins/required-scope.ts'
 import { responseHeadersPlugin } from '../plugins/response-headers.ts'
 import type { LogDestination } from '../plugins/server-options.ts'
@@ -50,13 +52,15 @@ export async function buildApp(config: Config, seams: Seams = {}): Promise<Fasti
   const serviceVersion = packageJson.version
   const app = Fastify(serverOptions(config.server, seams.logDestination))
 
+  await app.register(lifeCyclePlugin)
+  await app.register(metricsPlugin, { ...config.metrics, serviceVersion })
+  await app.register(requestTracePlugin)
   await app.register(responseHeadersPlugin)
   await app.register(accessLogPlugin)
   await app.register(problemsPlugin)
   await app.register(requestFramingPlugin)
   await app.register(corsPlugin, config.cors)
   await app.register(methodNotAllowedPlugin)
-  await app.register(lifeCyclePlugin)
   await app.register(fastifyRateLimit, { global: false })
   await app.register(openApiPlugin, { serviceVersion })
   await app.register(jobQualityPlugin, { ...cdfOptions, serviceVersion, now, random })

@@ -49,6 +49,11 @@ function toConfig(environment: Environment) {
     rateLimit: { perMinute: environment.RATE_LIMIT_PER_MINUTE },
     cors: { origins: wordsOf(environment.CORS_ORIGINS) },
     listen: { host: environment.HOST, port: environment.PORT },
+    metrics: {
+      listen: environment.METRICS_PORT
+        ? { host: environment.HOST, port: environment.METRICS_PORT }
+        : undefined,
+    },
     server: { logLevel: environment.LOG_LEVEL, trustProxy: trustProxy(environment.TRUST_PROXY) },
     docs: { enabled: environment.DOCS_ENABLED, oauth: docsOauth(environment) },
     jobs: {

@@ -73,6 +73,7 @@ export const EnvironmentSchema = Type.Object(
       description: 'an address or host name to listen on',
     }),
     PORT: integer(3000, 0, 65_535),
+    METRICS_PORT: integer(9464, 0, 65_535),
     LOG_LEVEL: choice(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], 'info'),
     CORS_ORIGINS: text('.', 'exact origins such as https://app.example, separated by commas; or *'),
     TRUST_PROXY: Type.String({

@@ -81,6 +81,10 @@ function* mistakesBetween(given: Given): Generator<[VariableName, string]> {
   if (given.IDP_CLIENT_SECRET && given.IDP_CLIENT_SECRET_FILE) {
     yield ['IDP_CLIENT_SECRET', 'and IDP_CLIENT_SECRET_FILE must not both be set']
   }
+  const { PORT = '3000', METRICS_PORT = '9464' } = given
+  if (PORT === METRICS_PORT && PORT !== '0') {
+    yield ['METRICS_PORT', 'must be another port than PORT']
+  }
   if (given.DOCS_OAUTH_CLIENT_ID) yield* required(given, 'AUTH_ISSUER')
   if (given.AUTH_MODE !== 'none') {
     yield* required(given, 'AUTH_ISSUER')

@@ -22,6 +22,9 @@ async function main(): Promise<void> {
     return
   }
 
+  const stopTracing = await startTracing(process.env, (error) =>
+    app.log.warn({ err: error }, 'spans cannot be sent; this is said once'),
+  )
   const app = await buildApp(config)
   const { graceMs, delayMs } = config.shutdown
   let exitCode = 0
@@ -45,6 +48,7 @@ async function main(): Promise<void> {
       // Nobody has to be sent away from a process that never listened.
       if (app.server.listening) await sleep(delayMs)
       await app.close()
+      await stopTracing()
     },
   )
 
@@ -54,6 +58,21 @@ async function main(): Promise<void> {
     )
   }
   await app.listen({ ...config.listen })
+}
+
+/** Without a collector nothing of OpenTelemetry is loaded. */
+async function startTracing(
+  variables: NodeJS.ProcessEnv,
+  onFailure: (error: unknown) => void,
+): Promise<() => Promise<void>> {
+  const { OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT } = variables
+  const isOn =
+    (OTEL_EXPORTER_OTLP_ENDPOINT || OTEL_EXPORTER_OTLP_TRACES_ENDPOINT) &&
+    variables.OTEL_SDK_DISABLED !== 'true' &&
+    variables.OTEL_TRACES_EXPORTER !== 'none'
+  if (!isOn) return async () => {}
+  const tracing = await import('../plugins/tracing.ts')
+  return tracing.startTracing(onFailure)
 }
 
 await main()

@@ -39,6 +39,7 @@ t.test('has a default for everything that may be left out', async (t) => {
     rateLimit: { perMinute: 600 },
     cors: { origins: [] },
     listen: { host: '127.0.0.1', port: 3000 },
+    metrics: { listen: { host: '127.0.0.1', port: 9464 } },
     server: { logLevel: 'info', trustProxy: false },
     docs: { enabled: true, oauth: undefined },
     jobs: {
@@ -267,6 +268,7 @@ const refused: [name: string, variables: Record<string, string | undefined>, mis
     ['no end', { UPSTREAM_DEADLINE_MS: 'Infinity' }, [/^UPSTREAM_DEADLINE_MS must be an integer/]],
     ['no beginning', { UPSTREAM_MAX_CONCURRENCY: '-Infinity' }, [/^UPSTREAM_MAX_CONCURRENCY/]],
     ['more than there is', { JOB_CACHE_MAX_ENTRIES: '1e999' }, [/^JOB_CACHE_MAX_ENTRIES/]],
+    ['two listeners on one port', { PORT: '9464' }, [/^METRICS_PORT must be another port/]],
     ['a negative limit', { RATE_LIMIT_PER_MINUTE: '-1' }, [/^RATE_LIMIT_PER_MINUTE/]],
   ]
 for (const [name, variables, expected] of refused) {

@@ -85,6 +85,7 @@ export async function startService(t: Test, options: ServiceOptions = {}): Promi
   const config = loadConfig({
     ...simulator.environment,
     AUTH_MODE: 'none',
+    METRICS_PORT: '0',
     ...options.environment,
   })
   const app = await buildApp(config, {

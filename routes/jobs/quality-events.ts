@@ -25,6 +25,7 @@ export const jobQualityEventsRoutes: FastifyPluginAsyncTypebox<JobQualityEventsO
   { maxStreamsPerCaller, after, wallNow },
 ) => {
   const limit = new StreamLimit(maxStreamsPerCaller)
+  app.metrics.onScrape(() => app.metrics.streams.set(limit.size))
 
   async function stream(request: FastifyRequest, reply: FastifyReply, jobIds: JobId[]) {
     reply.headers({ 'cache-control': 'private, no-cache', vary: varyOf(reply) })
@@ -47,7 +48,7 @@ export const jobQualityEventsRoutes: FastifyPluginAsyncTypebox<JobQualityEventsO
 
     const { caller } = request
     // Where callers are not checked, they cannot be told apart.
-    const leave = caller ? limit.enter(caller.key || request.ip) : () => {}
+    const leave = limit.enter(caller ? caller.key || request.ip : undefined)
     const events = new JobEventStream({
       jobIds,
       watches: app.jobWatches,

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { JobAnswer } from '../../src/jobs/job-answer.ts'
-import type { JobRead } from '../../src/jobs/job-quality-reader.ts'
+import type { JobRead, JobReadSummary } from '../../src/jobs/job-read.ts'
 import { matchesIfNoneMatch } from '../if-none-match.ts'
 
 /** RFC 9211, by how the cache took part. */
@@ -17,10 +17,9 @@ const DONE_HEADERS = Object.freeze({ 'cache-control': 'private, no-cache' })
 const PENDING_HEADERS = Object.freeze({ ...DONE_HEADERS, 'retry-after': '2' })
 
 /** `Cache-Status` and, for what came from the cache, `Age`. */
-export function tellCacheStatus(
-  reply: FastifyReply,
-  { outcome, collapsed, ageSeconds }: Pick<JobRead, 'outcome' | 'collapsed' | 'ageSeconds'>,
-): void {
+export function tellCacheStatus(reply: FastifyReply, read: JobReadSummary): void {
+  const { outcome, collapsed, ageSeconds } = read
+  reply.jobRead = read
   reply.header('cache-status', CACHE_STATUS[outcome] + (collapsed ? '; collapsed' : ''))
   if (ageSeconds !== undefined) reply.header('age', ageSeconds)
 }

@@ -39,19 +39,20 @@ class TokenAnswerError extends Error {
 const B64TOKEN = /^[A-Za-z0-9\-._~+/]+=*$/
 
 /**
- * The OAuth 2 client credentials grant (RFC 6749 §4.4) as a function that makes one exchange.
+ * The OAuth 2 client credentials grant (RFC 6749 §4.4) as a function that makes one exchange, within the trace that it
+ * is given or one of its own.
  * It throws ProxyError `identity-provider-rejected` if the service is refused, and `identity-provider-unavailable` for
  * everything else; causes hold a name, a code and a status, never a secret, a token or a body.
  */
 export function clientCredentialsExchange(
   options: ClientCredentialsOptions,
-): () => Promise<TokenGrant> {
+): (traceparent?: string) => Promise<TokenGrant> {
   const { server, clientId, scope, audience, timeoutMs } = options
   const parameters = { ...(scope && { scope }), ...(audience && { audience }) }
-  const fetchBounded = boundedFetch(options.dispatcher)
   let metadata: client.ServerMetadata | undefined
 
-  return async () => {
+  return async (traceparent) => {
+    const fetchBounded = boundedFetch(options.dispatcher, traceparent)
     try {
       const authentication = await clientAuth(options.authentication)
       metadata ??=

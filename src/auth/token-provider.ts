@@ -11,6 +11,8 @@ export interface TokenGrant {
 /** An access token in use. The object, not the text, is its identity for {@link TokenProvider.invalidate}. */
 export interface AccessToken {
   readonly value: string
+  /** When it was asked for; milliseconds of the provider's clock. */
+  readonly askedAtMs: number
   /** From here on a new one is fetched in the background; milliseconds of the provider's clock. */
   readonly renewAtMs: number
   /** From here on it is not used any more. */
@@ -20,7 +22,7 @@ export interface AccessToken {
 /** What a {@link TokenProvider} works with. */
 export interface TokenProviderOptions {
   /** One exchange; throws ProxyError `identity-provider-rejected` or `identity-provider-unavailable`. */
-  exchange: () => Promise<TokenGrant>
+  exchange: (traceparent: string | undefined) => Promise<TokenGrant>
   /** Monotonic clock, milliseconds. */
   now: () => number
   /** Told of each exchange: the lifetime granted in seconds, or why there is none. */
@@ -63,16 +65,22 @@ export class TokenProvider {
     this.#invalidations = new RecentCount(INVALIDATIONS_WINDOW_MS, options.now)
   }
 
+  /** Age of the token in use, in milliseconds; NaN without one. */
+  get tokenAgeMs(): number {
+    return this.#options.now() - (this.#token?.askedAtMs ?? Number.NaN)
+  }
+
   /**
    * A token that has not ended.
    * @param signal ends the wait of this caller; the exchange goes on for the others
+   * @param traceparent of the caller, whose trace an exchange belongs to if it begins one; those who join it do not show
    * @throws ProxyError `identity-provider-rejected` or `identity-provider-unavailable`, also when the signal aborts
    */
-  async get(signal?: AbortSignal): Promise<AccessToken> {
+  async get(signal?: AbortSignal, traceparent?: string): Promise<AccessToken> {
     const nowMs = this.#options.now()
     const token = this.#token
-    if (!token || nowMs >= token.expiresAtMs) return waitFor(this.#exchange(), signal)
-    // The renewal is nobody's request: its failure is reported through onExchange.
+    if (!token || nowMs >= token.expiresAtMs) return waitFor(this.#exchange(traceparent), signal)
+    // The renewal is nobody's request: a trace of its own, and its failure is reported through onExchange.
     if (nowMs >= token.renewAtMs && nowMs >= this.#renewNotBeforeMs)
       this.#exchange().catch(() => {})
     return token
@@ -89,21 +97,21 @@ export class TokenProvider {
     this.#token = undefined
   }
 
-  #exchange(): Promise<AccessToken> {
+  #exchange(traceparent?: string): Promise<AccessToken> {
     if (this.#blocked && this.#options.now() < this.#blocked.untilMs)
       return Promise.reject(this.#blockedError())
-    this.#inFlight ??= this.#exchangeNow().finally(() => {
+    this.#inFlight ??= this.#exchangeNow(traceparent).finally(() => {
       this.#inFlight = undefined
     })
     return this.#inFlight
   }
 
-  async #exchangeNow(): Promise<AccessToken> {
+  async #exchangeNow(traceparent: string | undefined): Promise<AccessToken> {
     const { exchange, now, onExchange } = this.#options
     // The lifetime counts from when the token endpoint issued the token, which is not before the request.
     const askedAtMs = now()
     try {
-      const grant = await exchange()
+      const grant = await exchange(traceparent)
       const lifetimeSeconds = clampLifetime(grant.expiresInSeconds)
       const marginSeconds = Math.min(
         lifetimeSeconds / 2,
@@ -111,6 +119,7 @@ export class TokenProvider {
       )
       this.#token = {
         value: grant.accessToken,
+        askedAtMs,
         renewAtMs: askedAtMs + (lifetimeSeconds - marginSeconds) * 1000,
         expiresAtMs: askedAtMs + lifetimeSeconds * 1000,
       }

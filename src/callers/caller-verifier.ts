@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import type { JWTPayload, JWTVerifyOptions } from 'jose'
 import { errors, jwtVerify } from 'jose'
 import { LRUCache } from 'lru-cache'
@@ -70,6 +71,8 @@ interface Remembered {
 export class CallerVerifier {
   readonly #options: CallerVerifierOptions
   readonly #verifyOptions: JWTVerifyOptions
+  /** New in each process: nobody can look for a name in an old log. */
+  readonly #subjectKey = randomBytes(32)
   readonly #remembered = new LRUCache<string, Remembered>({ max: MAX_REMEMBERED })
   /** The keys that the remembered tokens were verified with. */
   #keys: KeySet | undefined
@@ -119,7 +122,7 @@ export class CallerVerifier {
         throw refusalOf(another)
       })
     })
-    const caller = callerOf(payload, this.#options.requiredScope)
+    const caller = callerOf(payload, this.#subjectKey, this.#options.requiredScope)
     // Keys that changed meanwhile may not vouch for it; the next request with it finds out.
     if (keys === this.#keys) {
       this.#remembered.set(hashOf(token), {

@@ -1,10 +1,12 @@
-import { hash } from 'node:crypto'
+import { createHmac, hash } from 'node:crypto'
 import type { JWTPayload } from 'jose'
 
 /** Who asks, as far as their token tells. */
 export interface Caller {
   /** `client_id` (RFC 9068), `azp` or `appid`, for the log: its first 200 characters; empty if the token has none. */
   readonly clientId: string
+  /** A keyed hash of the subject, for the log: it tells callers apart and not who they are; empty if there is none. */
+  readonly subjectHash: string
   /** A hash of subject and client, for limits: the same text for every token of theirs; empty if it has neither. */
   readonly key: string
   /** When the token ends, milliseconds since the epoch. */
@@ -15,14 +17,21 @@ export interface Caller {
 
 /**
  * The caller whom the claims of a verified token describe.
+ * @param subjectKey of the hash of the subject
  * @param requiredScope must be in `scope` (RFC 8693 §4.2), `scp` or `roles`; absent = none is required
  */
-export function callerOf(payload: JWTPayload, requiredScope: string | undefined): Caller {
+export function callerOf(
+  payload: JWTPayload,
+  subjectKey: Buffer,
+  requiredScope: string | undefined,
+): Caller {
   const { sub, client_id: clientId, azp, appid, scope, scp, roles } = payload
   const subject = typeof sub === 'string' ? sub : ''
   const client = String([clientId, azp, appid].find((value) => typeof value === 'string') ?? '')
   return {
     clientId: client.slice(0, 200),
+    subjectHash:
+      subject && createHmac('sha256', subjectKey).update(subject).digest('base64url').slice(0, 16),
     expiresAtMs: (payload.exp ?? 0) * 1000,
     // The length tells where the subject ends, whatever is in it.
     key: subject || client ? hashOf(`${subject.length}:${subject}${client}`) : '',

@@ -40,6 +40,11 @@ export class IssuerKeys {
     this.#options = options
   }
 
+  /** Age of the keys that were fetched last, in milliseconds; NaN without any. */
+  get ageMs(): number {
+    return this.#options.now() - (this.#kept?.fetchedAtMs ?? Number.NaN)
+  }
+
   /** The keys at hand, at most a day old. */
   held(): KeySet | undefined {
     const kept = this.#kept

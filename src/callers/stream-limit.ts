@@ -7,18 +7,34 @@ const RETRY_AFTER_SECONDS = 5
 export class StreamLimit {
   readonly #maxStreams: number
   readonly #held = new Map<string, number>()
+  #size = 0
 
   /** @param maxStreams for each caller; 0 = no limit */
   constructor(maxStreams: number) {
     this.#maxStreams = maxStreams
   }
 
+  /** All streams. */
+  get size(): number {
+    return this.#size
+  }
+
   /**
    * Counts one more stream of a caller.
+   * @param caller who it is; `undefined` where callers cannot be told apart, and may hold any number
    * @returns what to call once, when it has ended
    * @throws ProxyError `too-many-requests`
    */
-  enter(caller: string): () => void {
+  enter(caller: string | undefined): () => void {
+    if (caller !== undefined) this.#countFor(caller)
+    this.#size += 1
+    return () => {
+      this.#size -= 1
+      if (caller !== undefined) this.#forget(caller)
+    }
+  }
+
+  #countFor(caller: string): void {
     const held = this.#held.get(caller) ?? 0
     if (this.#maxStreams > 0 && held >= this.#maxStreams) {
       throw new ProxyError('too-many-requests', {
@@ -27,10 +43,11 @@ export class StreamLimit {
       })
     }
     this.#held.set(caller, held + 1)
-    return () => {
-      const left = (this.#held.get(caller) ?? 1) - 1
-      if (left > 0) this.#held.set(caller, left)
-      else this.#held.delete(caller)
-    }
+  }
+
+  #forget(caller: string): void {
+    const left = (this.#held.get(caller) ?? 1) - 1
+    if (left > 0) this.#held.set(caller, left)
+    else this.#held.delete(caller)
   }
 }

@@ -61,8 +61,21 @@ export function judge(jobId: string, head: HttpHead, body: string): Attempt {
   }
 }
 
+/** An attempt that we ended before its time was over. */
+export function cutShort(head: HttpHead | undefined): Attempt {
+  return { ...failed('upstream-timeout', head), cutShort: true }
+}
+
 /** What it means that there was no whole answer, although there was time for it. */
-export function lost(error: unknown, head: HttpHead | undefined): Attempt {
+export function unanswered(
+  jobId: string,
+  error: unknown,
+  head: HttpHead | undefined,
+  timedOut: boolean,
+): Attempt {
+  if (timedOut) return failed('upstream-timeout', head)
+  // A status other than 200 says enough without its body.
+  if (head && head.status !== 200) return judge(jobId, head, '')
   const isUnreadable =
     error instanceof UnreadableAnswerError ||
     error instanceof errors.HTTPParserError ||
@@ -73,7 +86,7 @@ export function lost(error: unknown, head: HttpHead | undefined): Attempt {
 }
 
 /** A failed attempt, with what is known of CDF's answer. */
-export function failed(
+function failed(
   code: ProblemCode,
   head: HttpHead | undefined,
   {

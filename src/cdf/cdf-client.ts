@@ -4,9 +4,10 @@ import type { TokenProvider } from '../auth/token-provider.ts'
 import { codeOf } from '../error-for-log.ts'
 import type { HttpHead } from '../http-exchange.ts'
 import { exchange } from '../http-exchange.ts'
-import type { UpstreamAnswer } from '../problem.ts'
+import type { ProblemCode, UpstreamAnswer } from '../problem.ts'
+import { callInTrace } from '../trace-context.ts'
 import type { Attempt } from './attempt.ts'
-import { failed, judge, lost, upstreamOf } from './attempt.ts'
+import { cutShort, judge, unanswered, upstreamOf } from './attempt.ts'
 import type { CdfJob } from './cdf-job.ts'
 import type { RetryBudget } from './retry-budget.ts'
 import type { UpstreamGate } from './upstream-gate.ts'
@@ -16,8 +17,10 @@ export interface CallContext {
   /** Aborts when nobody waits for the answer any more. */
   readonly signal: AbortSignal
   readonly requestId: string
-  /** W3C traceparent to send. */
+  /** W3C traceparent of the trace that the call belongs to. */
   readonly traceparent: string
+  /** Told of each HTTP request to CDF that this call makes. */
+  readonly onCall?: (call: CdfCall) => void
 }
 
 /** One HTTP request to CDF, as it is told to {@link CdfClientOptions.onCall}. */
@@ -30,6 +33,8 @@ export interface CdfCall {
   /** Why there was no whole answer: timeout, deadline, abandoned, or the name and code of an error. */
   failure?: string
   durationMs: number
+  /** What it came to; abandoned = ended before anything could be said of CDF. */
+  outcome: 'ok' | 'abandoned' | ProblemCode
 }
 
 /** What a {@link CdfClient} works with. */
@@ -89,15 +94,16 @@ export class CdfClient {
     const { tokens, gate, retries, deadlineMs, maxAttempts, random } = this.#options
     const deadline = AbortSignal.timeout(deadlineMs)
     const signal = AbortSignal.any([context.signal, deadline])
+    const { traceparent } = context
     gate.assertOpen()
     retries.countCall()
     // Before the queue, so that nobody waits for a token in a place that another call could use …
-    let token = await tokens.get(signal)
+    let token = await tokens.get(signal, traceparent)
     let replayed = false
     for (let attempts = 1; ; ) {
       const attempt = await gate.run(signal, async () => {
         // … and again after it, since the token may have been refused or renewed meanwhile.
-        token = await tokens.get(signal)
+        token = await tokens.get(signal, traceparent)
         return this.#attempt(jobId, token.value, { ...context, signal })
       })
       if ('job' in attempt) return attempt.job
@@ -106,7 +112,7 @@ export class CdfClient {
         replayed = true
         const refused = token
         tokens.invalidate(refused)
-        token = await tokens.get(signal)
+        token = await tokens.get(signal, traceparent)
         // The provider has had enough of refused tokens.
         if (token === refused) throw attempt.error
       } else if (
@@ -129,45 +135,50 @@ export class CdfClient {
   async #attempt(
     jobId: string,
     accessToken: string,
-    { signal, requestId, traceparent }: CallContext,
+    { signal, requestId, traceparent, onCall }: CallContext,
   ): Promise<Attempt> {
-    const { attemptTimeoutMs, deadlineMs, dispatcher, onCall } = this.#options
+    const { attemptTimeoutMs, deadlineMs, dispatcher } = this.#options
     const startedAt = performance.now()
     const timeout = AbortSignal.any([signal, AbortSignal.timeout(attemptTimeoutMs)])
     let head: HttpHead | undefined
-    const outcome = await exchange(this.#urlOf(jobId), {
-      method: 'GET',
-      headers: {
-        ...this.#headers,
-        authorization: `Bearer ${accessToken}`,
-        'x-request-id': requestId,
-        traceparent,
-      },
-      signal: timeout,
-      dispatcher,
-      onHead: (received) => {
-        head = received
-      },
-    }).catch((error: unknown) => ({ error }))
+    const outcome = await callInTrace(traceparent, (traceHeaders) =>
+      exchange(this.#urlOf(jobId), {
+        method: 'GET',
+        headers: {
+          ...this.#headers,
+          authorization: `Bearer ${accessToken}`,
+          'x-request-id': requestId,
+          ...traceHeaders,
+        },
+        signal: timeout,
+        dispatcher,
+        onHead: (received) => {
+          head = received
+        },
+      }),
+    ).catch((error: unknown) => ({ error }))
 
     const durationMs = performance.now() - startedAt
     const failure = 'error' in outcome ? failureOf(outcome.error, signal, timeout) : undefined
-    onCall({
+    // What had less than half of its time, since the read's was over, says nothing of CDF.
+    const hadItsTime = durationMs >= Math.min(attemptTimeoutMs, deadlineMs) / 2
+    const attempt =
+      'body' in outcome
+        ? judge(jobId, outcome, outcome.body.toString('utf8'))
+        : failure === 'abandoned' || (failure === 'deadline' && !hadItsTime)
+          ? cutShort(head)
+          : unanswered(jobId, outcome.error, head, timeout.aborted)
+    const call: CdfCall = {
       jobId,
       requestId,
       upstream: upstreamOf(head),
       durationMs,
+      outcome: 'job' in attempt ? 'ok' : attempt.cutShort ? 'abandoned' : attempt.error.code,
       ...(failure !== undefined && { failure }),
-    })
-    if ('body' in outcome) return judge(jobId, outcome, outcome.body.toString('utf8'))
-    // What had less than half of its time, since the read's was over, says nothing of CDF.
-    const hadItsTime = durationMs >= Math.min(attemptTimeoutMs, deadlineMs) / 2
-    if (failure === 'abandoned' || (failure === 'deadline' && !hadItsTime)) {
-      return { ...failed('upstream-timeout', head), cutShort: true }
     }
-    if (timeout.aborted) return failed('upstream-timeout', head)
-    // A status other than 200 says enough without its body.
-    return head && head.status !== 200 ? judge(jobId, head, '') : lost(outcome.error, head)
+    this.#options.onCall(call)
+    onCall?.(call)
+    return attempt
   }
 
   #urlOf(jobId: string): string {

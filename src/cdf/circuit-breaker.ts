@@ -46,6 +46,12 @@ export class CircuitBreaker {
     this.#failures = new RecentCount(WINDOW.ms, options.now)
   }
 
+  /** Half open is the time of the probe, from when it may be made until it has ended. */
+  get state(): 'closed' | 'open' | 'half-open' {
+    if (this.#opened === 0) return 'closed'
+    return this.#isProbing || this.openMs === 0 ? 'half-open' : 'open'
+  }
+
   /** Milliseconds until a call may be made; 0 = now. While the probe is under way, nobody knows: the shortest time. */
   get openMs(): number {
     if (this.#opened === 0) return 0

@@ -26,6 +26,11 @@ export class ConcurrencyLimit {
     this.#maxQueue = maxQueue
   }
 
+  /** Calls now, calls that wait, and how many there may be at once. */
+  get load(): { running: number; waiting: number; limit: number } {
+    return { running: this.#running, waiting: this.#queue.size, limit: this.#limit }
+  }
+
   /**
    * Runs the work as soon as there is a place for it.
    * @param signal ends the wait, not the work

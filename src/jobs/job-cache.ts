@@ -45,6 +45,15 @@ export class JobCache {
     this.#now = now
   }
 
+  /** How many of each kind there are. */
+  get sizes(): { done: number; pending: number; 'not-found': number } {
+    return {
+      done: this.#done.size,
+      pending: this.#pending.size,
+      'not-found': this.#notFound?.size ?? 0,
+    }
+  }
+
   /** What may be answered without asking CDF. */
   fresh(jobId: JobId): JobAnswer | NotFound | undefined {
     const answer = this.latest(jobId)

@@ -3,8 +3,8 @@ import { Readable } from 'node:stream'
 import type { After } from '../after.ts'
 import type { JobId } from '../cdf/job-id.ts'
 import type { JobAnswer } from './job-answer.ts'
-import type { JobRead } from './job-quality-reader.ts'
-import { isFinal, tagOf } from './job-quality-reader.ts'
+import type { JobRead } from './job-read.ts'
+import { isFinal, tagOf } from './job-read.ts'
 import type { CallOrigin, JobWatches, Watcher } from './job-watches.ts'
 
 /** How long an EventSource waits before it comes back, in milliseconds; the first thing that a stream says. */

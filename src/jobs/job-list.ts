@@ -4,7 +4,7 @@ import { Type } from 'typebox'
 import type { JobId } from '../cdf/job-id.ts'
 import type { Problem } from '../problem.ts'
 import type { JobQuality } from './job-quality.ts'
-import type { CacheOutcome, JobRead } from './job-quality-reader.ts'
+import type { CacheOutcome, JobRead, JobReadSummary } from './job-read.ts'
 
 /** What this service promises of several jobs at once: in the order asked, each with its quality or its problem. */
 export const JobQualityListSchema = Type.Object(
@@ -16,11 +16,16 @@ export const JobQualityListSchema = Type.Object(
           quality: Type.Union([Type.Unsafe<JobQuality>(Type.Ref('JobQuality')), Type.Null()]),
           problem: Type.Union([Type.Unsafe<Problem>(Type.Ref('Problem')), Type.Null()]),
         },
-        { additionalProperties: false },
+        {
+          $id: 'JobQualityListItem',
+          additionalProperties: false,
+          description: 'One job with its quality or, where that cannot be told, its problem.',
+        },
       ),
+      { description: 'Each job once, in the order asked.' },
     ),
   },
-  { $id: 'JobQualityList', additionalProperties: false },
+  { $id: 'JobQualityList', additionalProperties: false, description: 'Several jobs.' },
 )
 
 /** Several jobs as callers see them. */
@@ -69,9 +74,7 @@ export function toJobList(
 const OUTCOMES: readonly CacheOutcome[] = ['hit', 'stale-if-error', 'stale', 'miss']
 
 /** How the cache took part in all of them: as in the one for which it could do least; as old as the oldest. */
-export function togetherFromCache(
-  reads: readonly JobRead[],
-): Pick<JobRead, 'outcome' | 'collapsed' | 'ageSeconds'> {
+export function togetherFromCache(reads: readonly JobRead[]): JobReadSummary {
   const level = Math.max(...reads.map(({ outcome }) => OUTCOMES.indexOf(outcome)))
   const forwarded = reads.filter(({ outcome }) => outcome === 'miss' || outcome === 'stale')
   const ages = reads.map(({ ageSeconds }) => ageSeconds ?? 0)

@@ -1,4 +1,4 @@
-import type { CallContext } from '../cdf/cdf-client.ts'
+import type { CallContext, CdfCall } from '../cdf/cdf-client.ts'
 import type { CdfJob } from '../cdf/cdf-job.ts'
 import type { JobId } from '../cdf/job-id.ts'
 import type { ProblemCode } from '../problem.ts'
@@ -7,22 +7,9 @@ import { SingleFlight } from '../single-flight.ts'
 import type { JobAnswer } from './job-answer.ts'
 import { toJobAnswer } from './job-answer.ts'
 import type { JobCache } from './job-cache.ts'
+import type { CacheOutcome, CountedOutcome, JobRead } from './job-read.ts'
+import { countedOutcomeOf, kept, summaryOf } from './job-read.ts'
 import { normalizeJob } from './normalize-job.ts'
-
-/** How the cache took part in an answer, in the words of RFC 9211. */
-export type CacheOutcome = 'hit' | 'miss' | 'stale' | 'stale-if-error'
-
-/** How a read ended: an answer or a problem. */
-export type JobRead = {
-  readonly outcome: CacheOutcome
-  /** Whether an upstream call was shared with an earlier caller. */
-  readonly collapsed: boolean
-  /** Age of what was taken from the cache, in whole seconds; absent where nothing was. */
-  readonly ageSeconds?: number
-} & (
-  | { readonly answer: JobAnswer; readonly problem?: never }
-  | { readonly problem: ProxyError; readonly answer?: never }
-)
 
 /** What a {@link JobQualityReader} works with. */
 export interface JobQualityReaderOptions {
@@ -57,27 +44,21 @@ const REVOKES: ReadonlySet<ProblemCode> = new Set([
   'upstream-invalid-response',
 ])
 
-/** What tells one state of a job from another: the entity tag of an answer, or the code of a problem. */
-export function tagOf({ answer, problem }: JobRead): string {
-  return answer ? answer.etag : `"${problem.code}"`
-}
-
-/** Whether nothing else will be said of the job, however often one asks. */
-export function isFinal({ answer, problem }: JobRead): boolean {
-  return answer ? answer.done : !problem.mayPass
-}
-
-/** What was read before, as an answer from the cache: with its age, and without a call of its own. */
-export function fromCache(read: JobRead, nowMs: number): JobRead {
-  return read.answer ? { ...kept(read.answer, nowMs), outcome: 'hit', collapsed: false } : read
-}
-
 /** The idea of the service: cache → read in flight → CDF → normalize → keep. One upstream read per job, whoever asks. */
 export class JobQualityReader {
   readonly #options: JobQualityReaderOptions
   readonly #flights = new SingleFlight<JobId, JobRead>()
   /** Told of each read that was no hit, once, whoever shared it. */
   onRead: (jobId: JobId, read: JobRead) => void = () => {}
+  /** How many reads there were, by their outcome. */
+  readonly counts: Record<CountedOutcome, number> = {
+    hit: 0,
+    negative: 0,
+    miss: 0,
+    stale: 0,
+    collapsed: 0,
+    'stale-if-error': 0,
+  }
 
   constructor(options: JobQualityReaderOptions) {
     this.#options = options
@@ -91,19 +72,30 @@ export class JobQualityReader {
   read(jobId: JobId, context: () => CallContext): JobRead | Promise<JobRead> {
     const { cache, now } = this.#options
     const held = cache.fresh(jobId)
-    if (held) return { ...kept(held, now()), outcome: 'hit', collapsed: false }
+    if (held) {
+      this.counts['problem' in held ? 'negative' : 'hit'] += 1
+      return { ...kept(held, now()), outcome: 'hit', collapsed: false }
+    }
     return this.#readThrough(jobId, context())
   }
 
   async #readThrough(jobId: JobId, context: CallContext): Promise<JobRead> {
     const collapsed = this.#flights.has(jobId)
     const read = await this.#flights.run(jobId, context.signal, async (signal) => {
-      const asked = await this.#ask(jobId, { ...context, signal })
-      this.onRead(jobId, asked)
-      return asked
+      const calls: CdfCall[] = []
+      const asked = await this.#ask(jobId, {
+        ...context,
+        signal,
+        onCall: (call) => calls.push(call),
+      })
+      const read = calls.length > 0 ? { ...asked, upstream: summaryOf(calls) } : asked
+      this.onRead(jobId, read)
+      return read
     })
     // What was served stale was not forwarded to, whoever asked.
-    return collapsed && read.outcome !== 'stale-if-error' ? { ...read, collapsed } : read
+    const own = collapsed && read.outcome !== 'stale-if-error' ? { ...read, collapsed } : read
+    this.counts[countedOutcomeOf(own)] += 1
+    return own
   }
 
   /** The one upstream read that all callers of the job share. */
@@ -148,10 +140,4 @@ export class JobQualityReader {
     }
     return { problem, outcome, collapsed: false }
   }
-}
-
-/** What the cache held, with its age. */
-function kept(held: JobAnswer | { problem: ProxyError; readAtMs: number }, nowMs: number) {
-  const ageSeconds = Math.floor((nowMs - held.readAtMs) / 1000)
-  return 'problem' in held ? { problem: held.problem, ageSeconds } : { answer: held, ageSeconds }
 }

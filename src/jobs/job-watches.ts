@@ -2,8 +2,9 @@ import type { After } from '../after.ts'
 import type { CallContext } from '../cdf/cdf-client.ts'
 import type { JobId } from '../cdf/job-id.ts'
 import { ProxyError } from '../problem.ts'
-import type { JobQualityReader, JobRead } from './job-quality-reader.ts'
-import { isFinal, tagOf } from './job-quality-reader.ts'
+import type { JobQualityReader } from './job-quality-reader.ts'
+import type { JobRead } from './job-read.ts'
+import { isFinal, tagOf } from './job-read.ts'
 
 /** Somebody who wants to know what becomes of a job. */
 export interface Watcher {
@@ -84,6 +85,13 @@ export class JobWatches {
     }
     this.#watches.set(jobId, watch)
     this.#read(watch, origin)
+  }
+
+  /** Jobs that are watched, and their watchers, each once for each of its jobs. */
+  get sizes(): { jobs: number; watchers: number } {
+    let watchers = 0
+    for (const watch of this.#watches.values()) watchers += watch.watchers.size
+    return { jobs: this.#watches.size, watchers }
   }
 
   /** Tells a watcher no more of a job. */

@@ -1,7 +1,7 @@
 import type { After } from '../after.ts'
 import type { JobId } from '../cdf/job-id.ts'
-import type { JobRead } from './job-quality-reader.ts'
-import { isFinal } from './job-quality-reader.ts'
+import type { JobRead } from './job-read.ts'
+import { isFinal } from './job-read.ts'
 import type { CallOrigin, JobWatches, Watcher } from './job-watches.ts'
 
 /** What {@link waitForChange} waits with. */

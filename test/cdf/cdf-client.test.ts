@@ -46,7 +46,7 @@ async function start(t: Test, options: Partial<CdfClientOptions> = {}) {
   let issued = 0
   const issue = () => {
     issued += 1
-    return { value: `token-${issued}`, renewAtMs: 0, expiresAtMs: 0 }
+    return { value: `token-${issued}`, askedAtMs: 0, renewAtMs: 0, expiresAtMs: 0 }
   }
   let token = issue()
   const client = new CdfClient({
@@ -392,7 +392,7 @@ t.test('replays and retries in one read, each once', async (t) => {
 })
 
 t.test('does not replay where the provider has no other token', async (t) => {
-  const token = { value: 'the-only-one', renewAtMs: 0, expiresAtMs: 0 }
+  const token = { value: 'the-only-one', askedAtMs: 0, renewAtMs: 0, expiresAtMs: 0 }
   const { faults, received, read } = await start(t, {
     tokens: { get: async () => token, invalidate: () => {} },
   })

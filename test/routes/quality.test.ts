@@ -511,41 +511,6 @@ t.test('answers a bug that throws no error with internal-error too', async (t) =
   }
 })
 
-t.test('logs a request in one line, a good probe and a query not at all', async (t) => {
-  const { get, quality, simulator, logs } = await startService(t)
-  simulator.cdf.addJob(lasting(JOB_ID, 'Completed', { confidencePercent: 'x' }))
-  await quality()
-  await get(`/jobs/${JOB_ID}/quality?token=very-secret`)
-  await get('/jobs/very-secret/quality')
-  await get('/health/live')
-  const lines = logs.filter(({ msg }) => msg === 'request')
-  t.equal(lines.length, 3)
-  t.match(lines[1], {
-    route: '/jobs/:jobId/quality',
-    jobId: JOB_ID,
-    status: 200,
-    cache: 'cdf-job-quality; hit',
-  })
-  t.notMatch(JSON.stringify(logs), 'very-secret')
-  const deviations = logs.filter(({ msg }) => msg === 'CDF deviates from its reference')
-  t.match(deviations, [{ field: 'confidencePercent', requestId: String }])
-})
-
-t.test('logs what deviates from the reference once per value', async (t) => {
-  const { quality, simulator, logs } = await startService(t, {
-    environment: { JOB_STATUS_FRESH_MS: '0' },
-  })
-  for (const [number, status] of ['Paused', 'Paused', 'Resting'].entries()) {
-    simulator.cdf.addJob(lasting(jobIdOf(number), status))
-    await quality(jobIdOf(number))
-    await quality(jobIdOf(number))
-  }
-  t.strictSame(
-    logs.filter(({ field }) => field === 'status').map(({ value }) => value),
-    ['Paused', 'Resting'],
-  )
-})
-
 t.test('leaves a throttling CDF alone for every job, while what is known is served', async (t) => {
   const { simulator, quality, clock } = await startService(t, { clock: 'fake' })
   for (const number of [1, 2, 3]) simulator.cdf.addJob(lasting(jobIdOf(number), 'Running'))

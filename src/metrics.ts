@@ -1,0 +1,123 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+
+const PREFIX = 'cdf_job_quality_'
+
+/** What a request was made for: an answer at once, one when something has changed, or a stream. */
+export type RequestMode = 'plain' | 'wait' | 'stream'
+
+/**
+ * Everything that is measured, in one place. No label holds a job id, a caller or a URL, so that the number of series
+ * is bounded.
+ *
+ * What happens is counted where it happens; what is so at the moment, and counts that others keep anyway, are looked at
+ * when somebody scrapes.
+ *
+ * @see https://prometheus.io/docs/practices/naming/
+ */
+export class Metrics {
+  readonly #registry = new Registry()
+  readonly #scrapes: (() => void)[] = []
+
+  readonly requests = new Histogram({
+    name: 'http_request_duration_seconds',
+    help: 'HTTP requests, from the first byte to the last one of the answer.',
+    labelNames: ['method', 'route', 'status', 'mode'],
+    buckets: [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
+    registers: [this.#registry],
+  })
+  readonly problems = this.#counter('problems', 'Answers that were a problem.', ['code'])
+  readonly cacheOutcomes = this.#counter(
+    'cache_outcomes',
+    'Reads of jobs, by how the cache took part.',
+    ['outcome'],
+  )
+  readonly cacheEntries = this.#gauge('cache_entries', 'Jobs in the cache.', ['kind'])
+
+  readonly upstreamRequests = new Histogram({
+    name: `${PREFIX}upstream_request_duration_seconds`,
+    help: 'HTTP requests to CDF, body included.',
+    labelNames: ['outcome'],
+    buckets: [0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8],
+    registers: [this.#registry],
+  })
+  readonly upstreamInFlight = this.#gauge('upstream_requests_in_flight', 'Requests to CDF now.')
+  readonly upstreamQueue = this.#gauge('upstream_queue_length', 'Requests that wait for a place.')
+  readonly upstreamLimit = this.#gauge('upstream_concurrency_limit', 'Places for requests to CDF.')
+  readonly breakerState = this.#gauge(
+    'circuit_breaker_state',
+    'The circuit to CDF: 1 for the state that it is in.',
+    ['state'],
+  )
+  readonly coolDown = this.#gauge(
+    'cool_down_seconds',
+    'What is left of the time for which CDF is not asked because it throttles.',
+  )
+
+  readonly tokenExchanges = this.#counter(
+    'token_exchanges',
+    'Requests for an access token for CDF.',
+    ['outcome'],
+  )
+  readonly tokenAge = this.#gauge(
+    'access_token_age_seconds',
+    'Age of the access token for CDF; NaN without one.',
+  )
+  readonly keyFetches = this.#counter(
+    'caller_key_fetches',
+    'Requests for the keys by which callers are checked.',
+    ['outcome'],
+  )
+  readonly keysAge = this.#gauge(
+    'caller_keys_age_seconds',
+    'Age of the keys by which callers are checked; NaN without any.',
+  )
+
+  readonly watchedJobs = this.#gauge('watched_jobs', 'Jobs that somebody watches.')
+  readonly watchers = this.#gauge('watchers', 'Streams and waiting requests, once for each job.')
+  readonly streams = this.#gauge('streams', 'Open event streams.')
+  readonly deviations = this.#counter(
+    'contract_deviations',
+    "Fields of CDF's answers that were not as its reference says.",
+    ['field'],
+  )
+  readonly ready = this.#gauge('ready', '1 if requests may be sent here.')
+  readonly #build = this.#gauge('build_info', 'Always 1; what runs is in the labels.', [
+    'version',
+    'node',
+  ])
+
+  constructor(serviceVersion: string) {
+    this.#build.set({ version: serviceVersion, node: process.version }, 1)
+  }
+
+  /** Adds what Node tells of the process, its memory and its event loop; it goes on measuring until the process ends. */
+  measureProcess(): void {
+    collectDefaultMetrics({ register: this.#registry })
+  }
+
+  /** Looks at something each time that somebody scrapes. */
+  onScrape(look: () => void): void {
+    this.#scrapes.push(look)
+  }
+
+  /** The type of {@link text}. */
+  get contentType(): string {
+    return this.#registry.contentType
+  }
+
+  /** Everything, in the text format of Prometheus. */
+  text(): Promise<string> {
+    for (const look of this.#scrapes) look()
+    return this.#registry.metrics()
+  }
+
+  #counter<Label extends string>(name: string, help: string, labelNames: Label[]) {
+    const registers = [this.#registry]
+    return new Counter({ name: `${PREFIX}${name}_total`, help, labelNames, registers })
+  }
+
+  #gauge<Label extends string = never>(name: string, help: string, labelNames: Label[] = []) {
+    const registers = [this.#registry]
+    return new Gauge({ name: `${PREFIX}${name}`, help, labelNames, registers })
+  }
+}

@@ -1,0 +1,111 @@
+import t from 'tap'
+import { lasting, SCORES } from '../../simulator/simulated-job.ts'
+import { JOB_ID, jobIdOf, startService } from '../helper.ts'
+
+const UUID = /^[0-9a-f-]{36}$/
+
+t.test('logs a request in one line, with what it took and nothing else', async (t) => {
+  const { get, quality, simulator, logs } = await startService(t, {
+    environment: { AUTH_MODE: 'jwt', LOG_LEVEL: 'info' },
+  })
+  simulator.cdf.addJob(lasting(JOB_ID, 'Completed', SCORES))
+  simulator.cdf.faults.next({ status: 503 })
+  const token = await simulator.identityProvider.signCallerToken({ sub: 'somebody' })
+  const authorization = `Bearer ${token}`
+  const traceId = '0af7651916cd43dd8448eb211c80319c'
+  const traceparent = `00-${traceId}-b7ad6b7169203331-01`
+  await quality(JOB_ID, { authorization, 'x-request-id': 'mine', traceparent })
+  await quality(JOB_ID, { authorization })
+  await quality('7', { authorization })
+  await get('/health/live')
+  const lines = logs.filter(({ msg }) => msg === 'request')
+  t.equal(lines.length, 3)
+  const [miss = {}, hit = {}, unknown = {}] = lines
+  const common = ['level', 'time', 'pid', 'hostname', 'requestId', 'msg']
+  t.strictSame(
+    Object.keys(miss).filter((key) => !common.includes(key)),
+    [
+      ...['traceId', 'method', 'route', 'mode', 'jobId', 'status', 'caller', 'cache', 'upstream'],
+      'durationMs',
+    ],
+  )
+  t.match(miss, {
+    level: 30,
+    requestId: 'mine',
+    traceId,
+    method: 'GET',
+    route: '/jobs/:jobId/quality',
+    mode: 'plain',
+    jobId: JOB_ID,
+    status: 200,
+    caller: { client: 'demo-caller', subject: /^[\w-]{16}$/ },
+    cache: 'miss',
+    upstream: { attempts: 2, status: 200, requestId: UUID, durationMs: Number },
+    durationMs: Number,
+  })
+  t.match(hit, { cache: 'hit', upstream: undefined, caller: miss.caller as object })
+  t.match(hit.traceId, /^[0-9a-f]{32}$/, 'without one of the caller it is a new one')
+  const sent = simulator.cdf.requests.at(-1)?.headers.find(([name]) => name === 'traceparent')
+  t.equal(unknown.traceId, sent?.[1].slice(3, 35), 'the one that CDF gets')
+  t.match(unknown, { status: 404, code: 'job-not-found', upstream: { attempts: 1, status: 404 } })
+  t.notMatch(JSON.stringify(logs), /somebody|eyJ/, 'neither who it is nor a token')
+})
+
+t.test('logs no query, no id that is none, and no good probe', async (t) => {
+  const { get, simulator, logs } = await startService(t)
+  simulator.cdf.addJob(lasting(JOB_ID, 'Completed', SCORES))
+  await get(`/jobs/${JOB_ID}/quality?token=very-secret`)
+  await get('/jobs/very-secret/quality')
+  await get('/health/live')
+  await get('/health/ready')
+  t.equal(logs.filter(({ msg }) => msg === 'request').length, 2)
+  t.notMatch(JSON.stringify(logs), 'very-secret')
+})
+
+t.test('logs how many jobs a list or a stream is about, and what it took', async (t) => {
+  const { get, simulator, logs } = await startService(t)
+  for (const jobId of ['1', '2']) simulator.cdf.addJob(lasting(jobId, 'Completed', SCORES))
+  await get('/jobs/quality?jobId=1&jobId=2')
+  await get('/jobs/quality/events?jobId=1&jobId=2')
+  const lines = logs.filter(({ msg }) => msg === 'request')
+  t.match(lines, [
+    { route: '/jobs/quality', mode: 'plain', jobs: 2, cache: 'miss', status: 200 },
+    { route: '/jobs/quality/events', mode: 'stream', jobs: 2, status: 200 },
+  ])
+})
+
+t.test('logs what deviates from the reference, with the request that found it', async (t) => {
+  const { quality, simulator, logs } = await startService(t)
+  simulator.cdf.addJob(lasting(JOB_ID, 'Completed', { confidencePercent: 'x' }))
+  await quality(JOB_ID, { 'x-request-id': 'mine' })
+  t.match(
+    logs.filter(({ msg }) => msg === 'CDF deviates from its reference'),
+    [{ field: 'confidencePercent', requestId: 'mine' }],
+  )
+})
+
+t.test('logs a call to CDF that failed, whoever it was for, and no good one', async (t) => {
+  const { quality, simulator, logs } = await startService(t)
+  simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
+  simulator.cdf.faults.next({ status: 429 })
+  await quality('2', { 'x-request-id': 'mine' })
+  t.match(
+    logs.filter(({ msg }) => msg === 'CDF call'),
+    [{ outcome: 'upstream-throttled', upstream: { status: 429 }, requestId: 'mine', level: 30 }],
+  )
+})
+
+t.test('logs what deviates from the reference once per value', async (t) => {
+  const { quality, simulator, logs } = await startService(t, {
+    environment: { JOB_STATUS_FRESH_MS: '0' },
+  })
+  for (const [number, status] of ['Paused', 'Paused', 'Resting'].entries()) {
+    simulator.cdf.addJob(lasting(jobIdOf(number), status))
+    await quality(jobIdOf(number))
+    await quality(jobIdOf(number))
+  }
+  t.strictSame(
+    logs.filter(({ field }) => field === 'status').map(({ value }) => value),
+    ['Paused', 'Resting'],
+  )
+})

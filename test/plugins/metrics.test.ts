@@ -1,0 +1,263 @@
+import { createServer } from 'node:http'
+import type { Test } from 'tap'
+import t from 'tap'
+import { lasting, SCORES } from '../../simulator/simulated-job.ts'
+import { openEvents } from '../event-stream.ts'
+import type { ServiceOptions } from '../helper.ts'
+import { fixtureFault, freePort, JOB_ID, jobIdOf, request, startService, until } from '../helper.ts'
+
+/** One line of the text format. */
+interface Sample {
+  name: string
+  labels: Record<string, string>
+  value: number
+}
+
+/** A service with its metrics; `scrape` reads all, `value` one of them. */
+async function startMeasured(t: Test, options: ServiceOptions = {}) {
+  const port = await freePort()
+  const service = await startService(t, {
+    ...options,
+    environment: { METRICS_PORT: String(port), ...options.environment },
+  })
+  const url = `http://127.0.0.1:${port}/metrics`
+  const scrape = async () => {
+    const { text } = await request(url)
+    return text
+  }
+  const samples = async (): Promise<Sample[]> =>
+    (await scrape())
+      .split('\n')
+      .filter((line) => line !== '' && !line.startsWith('#'))
+      .map((line) => {
+        const [, name = '', labels = '', value = ''] = /^(\w+)(?:\{(.*)\})? (\S+)$/.exec(line) ?? []
+        if (name === '') throw new Error(`no sample: ${line}`)
+        return {
+          name,
+          labels: Object.fromEntries(
+            [...labels.matchAll(/(\w+)="([^"]*)"/g)].map(([, key, label]) => [key, label]),
+          ),
+          value: Number(value),
+        }
+      })
+  const value = async (name: string, labels: Record<string, string> = {}) =>
+    (await samples()).find(
+      (sample) =>
+        sample.name === name &&
+        Object.entries(labels).every(([key, label]) => sample.labels[key] === label),
+    )?.value
+  await until(() => service.app.lifeCycle.missing.size === 0)
+  return { ...service, metricsUrl: url, scrape, samples, value }
+}
+
+t.test('answers GET /metrics on a listener of its own, and nothing else there', async (t) => {
+  const { metricsUrl, get } = await startMeasured(t)
+  const metrics = await request(metricsUrl)
+  t.equal(metrics.status, 200)
+  t.match(metrics.headers.get('content-type'), /^text\/plain; version=0\.0\.4/)
+  t.equal((await request(metricsUrl, { method: 'HEAD' })).status, 200)
+  t.equal((await request(metricsUrl, { method: 'POST' })).status, 404)
+  t.equal((await request(new URL('/', metricsUrl).href)).status, 404)
+  t.equal((await get('/metrics')).status, 404, 'callers do not see them')
+})
+
+t.test('counts requests by route and status, and problems by code', async (t) => {
+  const { quality, get, simulator, value, samples } = await startMeasured(t)
+  simulator.cdf.addJob(lasting(JOB_ID, 'Completed', SCORES))
+  await quality()
+  await quality()
+  await quality('0012')
+  await get('/nowhere')
+  const count = (labels: Record<string, string>) =>
+    value('http_request_duration_seconds_count', labels)
+  const route = '/jobs/:jobId/quality'
+  t.equal(await count({ method: 'GET', route, status: '200', mode: 'plain' }), 2)
+  t.equal(await count({ route, status: '400' }), 1)
+  t.equal(await count({ route: 'none', status: '404' }), 1)
+  t.equal(await value('cdf_job_quality_problems_total', { code: 'invalid-job-id' }), 1)
+  t.equal(await value('cdf_job_quality_problems_total', { code: 'not-found' }), 1)
+  t.notOk(
+    (await samples()).some(({ labels }) =>
+      Object.values(labels).some((label) => /0012|6f1c|nowhere/.test(label)),
+    ),
+    'no label holds what a caller sent',
+  )
+})
+
+t.test('counts reads by how the cache took part', async (t) => {
+  const { quality, simulator, value } = await startMeasured(t, {
+    environment: { JOB_STATUS_FRESH_MS: '0' },
+  })
+  simulator.cdf.addJob(lasting('1', 'Completed', SCORES))
+  simulator.cdf.addJob(lasting('2', 'Running'))
+  await quality('1')
+  await quality('1')
+  await quality('2')
+  simulator.cdf.faults.next({ delayMs: 50 })
+  await Promise.all([quality('2'), quality('2')])
+  simulator.cdf.faults.next({ status: 500 })
+  await quality('2')
+  await quality('3')
+  await quality('3')
+  for (const [outcome, count] of [
+    ['hit', 1],
+    ['miss', 3],
+    ['stale', 1],
+    ['collapsed', 1],
+    ['stale-if-error', 1],
+    ['negative', 1],
+  ] as const) {
+    t.equal(await value('cdf_job_quality_cache_outcomes_total', { outcome }), count, outcome)
+  }
+  for (const kind of ['done', 'pending', 'not-found']) {
+    t.equal(await value('cdf_job_quality_cache_entries', { kind }), 1, kind)
+  }
+})
+
+t.test('measures requests to CDF by their outcome', async (t) => {
+  const { quality, simulator, value } = await startMeasured(t)
+  simulator.cdf.addJob(lasting('1', 'Completed', SCORES))
+  await quality('1')
+  await quality('2')
+  simulator.cdf.faults.next({ status: 503 }, { status: 429 })
+  await quality('3')
+  const count = (outcome: string) =>
+    value('cdf_job_quality_upstream_request_duration_seconds_count', { outcome })
+  t.equal(await count('ok'), 1)
+  t.equal(await count('job-not-found'), 1)
+  t.equal(await count('upstream-error'), 1)
+  t.equal(await count('upstream-throttled'), 1)
+  t.equal(await value('cdf_job_quality_upstream_concurrency_limit'), 4, 'halved by the 429')
+  t.ok(((await value('cdf_job_quality_cool_down_seconds')) ?? 0) > 0)
+})
+
+t.test('tells what waits at CDF, and the state of the circuit', async (t) => {
+  const { quality, simulator, value, clock } = await startMeasured(t, {
+    clock: 'fake',
+    environment: { UPSTREAM_MAX_CONCURRENCY: '1', UPSTREAM_MAX_ATTEMPTS: '1' },
+  })
+  const state = (state: string) => value('cdf_job_quality_circuit_breaker_state', { state })
+  t.equal(await state('closed'), 1)
+  simulator.cdf.faults.next('hang')
+  const waiting = [quality('1'), quality('2'), quality('3')]
+  await until(() => simulator.cdf.requests.length === 1)
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  t.equal(await value('cdf_job_quality_upstream_requests_in_flight'), 1)
+  t.equal(await value('cdf_job_quality_upstream_queue_length'), 2)
+  await Promise.all(waiting)
+  simulator.cdf.faults.standing = { status: 500 }
+  for (const jobId of ['4', '5', '6', '7', '8']) await quality(jobId)
+  t.strictSame([await state('open'), await state('closed')], [1, 0])
+  clock.advance(5_001)
+  t.equal(await state('half-open'), 1)
+})
+
+t.test('counts fields that were not as the reference says', async (t) => {
+  const { quality, simulator, value } = await startMeasured(t)
+  simulator.cdf.faults.next(fixtureFault('estimate-completed-drifted.json'))
+  await quality()
+  t.ok(await value('cdf_job_quality_contract_deviations_total', { field: 'qualityScorePercent' }))
+})
+
+t.test('tells the age of token and keys, and whether it is ready', async (t) => {
+  const { value, clock, app } = await startMeasured(t, {
+    clock: 'fake',
+    environment: { AUTH_MODE: 'jwt' },
+  })
+  clock.advance(100_000)
+  t.equal(await value('cdf_job_quality_access_token_age_seconds'), 100)
+  t.equal(await value('cdf_job_quality_caller_keys_age_seconds'), 100)
+  t.equal(await value('cdf_job_quality_token_exchanges_total', { outcome: 'success' }), 1)
+  t.equal(await value('cdf_job_quality_caller_key_fetches_total', { outcome: 'success' }), 1)
+  t.equal(await value('cdf_job_quality_ready'), 1)
+  app.lifeCycle.drain()
+  t.equal(await value('cdf_job_quality_ready'), 0)
+})
+
+t.test('has no age for what was never had', async (t) => {
+  const port = await freePort()
+  const { app } = await startService(t, {
+    environment: { AUTH_MODE: 'jwt', METRICS_PORT: String(port) },
+    prepare: ({ identityProvider }) => {
+      identityProvider.faults.standing = { status: 500 }
+    },
+  })
+  const text = await app.metrics.text()
+  t.match(text, /^cdf_job_quality_access_token_age_seconds nan$/im)
+  t.match(text, /^cdf_job_quality_caller_keys_age_seconds nan$/im)
+  t.match(text, /^cdf_job_quality_ready 0$/m)
+})
+
+t.test('counts watched jobs, their watchers, and streams', async (t) => {
+  const { url, quality, simulator, value, app } = await startMeasured(t)
+  for (const jobId of [JOB_ID, jobIdOf(1)]) simulator.cdf.addJob(lasting(jobId, 'Running'))
+  const streams = [
+    await openEvents(t, `${url}/jobs/quality/events?jobId=${JOB_ID}&jobId=${jobIdOf(1)}`),
+    await openEvents(t, `${url}/jobs/${JOB_ID}/quality/events`),
+  ]
+  const waiting = quality(JOB_ID, { prefer: 'wait=25' })
+  await until(() => app.jobWatches.sizes.watchers === 4)
+  t.equal(await value('cdf_job_quality_watched_jobs'), 2)
+  t.equal(await value('cdf_job_quality_watchers'), 4)
+  t.equal(await value('cdf_job_quality_streams'), 2)
+  app.lifeCycle.drain()
+  await waiting
+  await until(() => streams.every(({ hasEnded }) => hasEnded()))
+  await until(() => app.jobWatches.sizes.watchers === 0)
+  for (const name of ['watched_jobs', 'watchers', 'streams']) {
+    t.equal(await value(`cdf_job_quality_${name}`), 0)
+  }
+  const count = (mode: string) => value('http_request_duration_seconds_count', { mode })
+  t.equal(await count('stream'), 1)
+  t.equal(await count('wait'), 1)
+})
+
+t.test('is named as the conventions of Prometheus ask', async (t) => {
+  const { scrape } = await startMeasured(t)
+  const text = await scrape()
+  const types = Object.fromEntries(
+    [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name = '', type]) => [name, type]),
+  )
+  t.ok(Object.keys(types).length > 40)
+  for (const [name, type] of Object.entries(types)) {
+    t.match(
+      text,
+      new RegExp(`^# HELP ${name} \\S+ .+$|^# HELP ${name} \\S{5,}`, 'm'),
+      `help of ${name}`,
+    )
+    // What follows comes with the library, and its names are known to every dashboard.
+    if (!/^(cdf_job_quality|http)_/.test(name)) continue
+    t.match(name, /^[a-z][a-z0-9_]*$/)
+    t.equal(name.endsWith('_total'), type === 'counter', `${name} is a ${type}`)
+    t.notMatch(name, /_(count|sum|bucket|gauge|counter|histogram)$/)
+    t.notMatch(name, /(milli|micro|nano)seconds|_ms_|_ms$|minutes|percent|kilobytes/)
+    if (type === 'histogram') t.match(name, /_seconds$/)
+  }
+  t.match(text, /^process_resident_memory_bytes \d/m)
+  t.match(text, /^nodejs_eventloop_lag_p99_seconds \S/m)
+  t.match(text, /^cdf_job_quality_build_info\{version="[\d.]+",node="v26[\d.]+"\} 1$/m)
+})
+
+t.test(
+  'serves although the port of its metrics is taken, and takes it when it is free',
+  async (t) => {
+    const port = await freePort()
+    const taken = createServer()
+    await new Promise<void>((resolve) => taken.listen(port, '127.0.0.1', resolve))
+    const { quality, simulator, logs } = await startService(t, {
+      environment: { METRICS_PORT: String(port) },
+    })
+    simulator.cdf.addJob(lasting(JOB_ID, 'Completed', SCORES))
+    t.equal((await quality()).status, 200)
+    await until(() => logs.some(({ msg }) => msg === 'no metrics'))
+    await new Promise((resolve) => taken.close(resolve))
+    let status = 0
+    while (status !== 200) {
+      status = await request(`http://127.0.0.1:${port}/metrics`).then(
+        (answer) => answer.status,
+        () => 0,
+      )
+    }
+    t.equal(status, 200)
+  },
+)
