@@ -1,46 +1,58 @@
 import fastifySwagger from '@fastify/swagger'
 import fp from 'fastify-plugin'
+import { JobEventSchema, JobProblemSchema } from '../src/jobs/job-event.ts'
 import { JobQualityListSchema } from '../src/jobs/job-list.ts'
 import { JobQualitySchema } from '../src/jobs/job-quality.ts'
 import { ProblemSchema } from '../src/problem.ts'
+import type { MadeDocument } from './openapi-components.ts'
+import { withComponents } from './openapi-components.ts'
 
 /** Options of {@link openApiPlugin}. */
 export interface OpenApiOptions {
   serviceVersion: string
 }
 
+const DESCRIPTION = `
+The quality of Cognite Data Fusion (CDF) contextualization jobs, in one normalized form.
+
+Ask as often as you like: done jobs come from a cache, and a crowd that polls one job costs CDF one read.
+Every failure is a problem (RFC 9457) with a code that programs can rely on.
+
+\`HEAD\` works wherever \`GET\` does, with the same headers and no body. For the front ends of origins that the operator has named, answers carry the headers of CORS as well.
+`.trim()
+
+/** The issuer differs by deployment, and the contract does not: it names no login that would be another one's, or nobody's. */
+const BEARER = `
+An OAuth 2.0 access token in the form of a JWT (RFC 9068), sent as RFC 6750 says. It must come from the issuer that the operator of this deployment trusts, be meant for this deployment, and have the scope that this deployment requires, if any.
+
+A service gets one by its client credentials, a front end by authorization code with PKCE. The issuer differs by deployment, so that no URL of it stands here; the Swagger UI of a deployment can know where to log in.
+`.trim()
+
 /** `app.swagger()`: the contract, made of the schemas of the routes. Registered before them, since it listens to each. */
 export const openApiPlugin = fp(
   async function openApi(app, { serviceVersion }: OpenApiOptions) {
-    app.addSchema(JobQualitySchema)
-    app.addSchema(ProblemSchema)
-    app.addSchema(JobQualityListSchema)
+    for (const schema of [
+      JobQualitySchema,
+      JobQualityListSchema,
+      JobEventSchema,
+      JobProblemSchema,
+      ProblemSchema,
+    ]) {
+      app.addSchema(schema)
+    }
     await app.register(fastifySwagger, {
       openapi: {
-        openapi: '3.1.0',
+        // The first version that can say what the events of a stream are.
+        openapi: '3.2.0',
         info: {
           title: 'CDF job quality',
           version: serviceVersion,
-          description: [
-            'The quality of Cognite Data Fusion (CDF) contextualization jobs, in one normalized form.',
-            '',
-            'Ask as often as you like: done jobs come from a cache, and a crowd that polls one job costs CDF one read.',
-            'Every failure is a problem (RFC 9457) with a code that programs can rely on.',
-          ].join('\n'),
+          description: DESCRIPTION,
+          contact: { name: 'The operator of this deployment' },
           license: { name: 'MIT', identifier: 'MIT' },
         },
-        servers: [{ url: '/', description: 'This service' }],
-        components: {
-          securitySchemes: {
-            bearer: {
-              type: 'http',
-              scheme: 'bearer',
-              bearerFormat: 'JWT',
-              description:
-                'An access token of the issuer that this service trusts, for the audience that it is.',
-            },
-          },
-        },
+        // Relative to the document, so that it holds behind a path prefix.
+        servers: [{ url: '.', description: 'The deployment that this document comes from' }],
         tags: [
           { name: 'jobs', description: 'The quality of contextualization jobs.' },
           { name: 'health', description: 'Probes for whatever runs the service.' },
@@ -49,8 +61,27 @@ export const openApiPlugin = fp(
             description: 'What the service promises, for people and for programs.',
           },
         ],
+        security: [{ bearer: [] }],
+        components: {
+          securitySchemes: {
+            bearer: {
+              type: 'http',
+              scheme: 'bearer',
+              bearerFormat: 'JWT',
+              description: BEARER,
+            },
+          },
+        },
       },
+      // It would take the server for a URL with a path of its own.
+      stripBasePath: false,
       refResolver: { buildLocalReference: (schema) => String(schema.$id) },
+      transformObject: (made) => {
+        const { openapiObject } = made as { openapiObject: MadeDocument }
+        const { components, paths, ...head } = withComponents(openapiObject)
+        // What one looks for first stands first.
+        return { ...head, paths, components }
+      },
     })
   },
   { name: 'openapi' },

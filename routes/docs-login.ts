@@ -50,7 +50,7 @@ export function docsLogin(app: FastifyInstance, { issuer, timeoutMs }: DocsLogin
 
 /** Of the contract, what {@link withLogin} adds to. */
 interface Contract {
-  paths?: Record<string, { get?: { security?: object[] } }>
+  security?: object[]
   components?: { securitySchemes?: Record<string, object> }
 }
 
@@ -61,8 +61,8 @@ export function withLogin(
   endpoints: IssuerMetadata | undefined,
 ) {
   const { authorizationUrl, tokenUrl } = endpoints ?? {}
-  const { securitySchemes } = contract.components ?? {}
-  if (!authorizationUrl || !tokenUrl || !securitySchemes) return contract
+  const { security, components: { securitySchemes } = {} } = contract
+  if (!authorizationUrl || !tokenUrl || !security || !securitySchemes) return contract
   securitySchemes.login = {
     type: 'oauth2',
     description: 'Log in; Swagger UI then sends the token by itself.',
@@ -74,6 +74,6 @@ export function withLogin(
       },
     },
   }
-  for (const { get } of Object.values(contract.paths ?? {})) get?.security?.push({ login: scopes })
+  security.push({ login: scopes })
   return contract
 }

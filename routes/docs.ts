@@ -4,6 +4,8 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import type { DocsLogin } from './docs-login.ts'
 import { docsLogin, withLogin } from './docs-login.ts'
+import { ANY_ROUTE, problemResponses } from './problem-responses.ts'
+import { responseHeaders } from './response-headers.ts'
 
 /** Options of {@link docsRoutes}. */
 export interface DocsOptions {
@@ -24,11 +26,15 @@ export const docsRoutes: FastifyPluginAsyncTypebox<DocsOptions> = async (app, op
         operationId: 'getContractAsYaml',
         tags: ['contract'],
         summary: 'This contract, as YAML',
+        description: 'The file that is in the repository, byte for byte.',
+        security: [],
         response: {
           200: {
-            description: 'OpenAPI 3.1.',
+            description: 'OpenAPI 3.2.',
+            headers: responseHeaders(),
             content: { 'application/yaml': { schema: Type.Unsafe<Buffer>({ type: 'string' }) } },
           },
+          ...problemResponses(...ANY_ROUTE),
         },
       },
     },
@@ -47,15 +53,19 @@ export const docsRoutes: FastifyPluginAsyncTypebox<DocsOptions> = async (app, op
         operationId: 'getContractAsJson',
         tags: ['contract'],
         summary: 'This contract, as JSON',
+        description: 'It says the same as the YAML.',
+        security: [],
         response: {
           200: {
-            description: 'OpenAPI 3.1.',
+            description: 'OpenAPI 3.2.',
+            headers: responseHeaders(),
             content: {
               'application/json': {
                 schema: Type.Unsafe<string>({ type: 'object', additionalProperties: true }),
               },
             },
           },
+          ...problemResponses(...ANY_ROUTE),
         },
       },
     },
@@ -93,9 +103,13 @@ const swaggerUi: FastifyPluginAsyncTypebox<DocsOptions> = async (app, { oauth })
         scopes: oauth.scopes,
         usePkceWithAuthorizationCodeGrant: true,
       },
-      // The contract is the same everywhere; whose login page opens is this deployment's.
-      transformSpecification: (contract) => withLogin(contract, oauth, login?.known()),
     }),
+    // The contract is the same everywhere. Where Swagger UI gets it is below the root, to which its server is relative,
+    // and whose login page opens is this deployment's.
+    transformSpecification: (contract) => {
+      const servers = [{ ...contract.servers[0], url: '..' }]
+      return { ...(oauth ? withLogin(contract, oauth, login?.known()) : contract), servers }
+    },
   })
 }
 

@@ -1,13 +1,24 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { ProxyError } from '../src/problem.ts'
-import { problemResponses } from './problem-responses.ts'
+import { ANY_ROUTE, problemResponses } from './problem-responses.ts'
+import { responseHeaders } from './response-headers.ts'
 
-const HealthySchema = Type.Object({ status: Type.Literal('ok') }, { additionalProperties: false })
+const HealthySchema = Type.Object(
+  { status: Type.Literal('ok') },
+  { additionalProperties: false, description: 'What a good probe says.' },
+)
 
 const healthy = {
   description: 'Alive, or ready.',
-  content: { 'application/json': { schema: HealthySchema, example: { status: 'ok' } } },
+  headers: responseHeaders('cache-control'),
+  content: {
+    'application/json': {
+      schema: HealthySchema,
+      examples: { healthy: { summary: 'Alive, or ready', value: { status: 'ok' } } },
+      'x-component': 'Healthy',
+    },
+  },
 }
 
 /** Probes. They look at this process only and call nobody. */
@@ -25,7 +36,8 @@ export const healthRoutes: FastifyPluginAsyncTypebox = async (app) => {
         tags: ['health'],
         summary: 'Is the process alive?',
         description: 'Fails only if the process hangs or is gone: restart it then.',
-        response: { 200: healthy },
+        security: [],
+        response: { 200: healthy, ...problemResponses(...ANY_ROUTE) },
       },
     },
     async () => ({ status: 'ok' as const }),
@@ -40,14 +52,8 @@ export const healthRoutes: FastifyPluginAsyncTypebox = async (app) => {
         summary: 'May requests be sent here?',
         description:
           'A latch: 503 until the first access token for CDF and the keys by which callers are checked have been obtained, then 200 whatever CDF or the identity provider do, 503 again while the process shuts down.',
-        response: {
-          200: healthy,
-          ...problemResponses(
-            'identity-provider-unavailable',
-            'caller-keys-unavailable',
-            'overloaded',
-          ),
-        },
+        security: [],
+        response: { 200: healthy, ...problemResponses(...ANY_ROUTE, 'NotReady') },
       },
     },
     async () => {

@@ -2,7 +2,8 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import type { ProblemCode } from '../src/problem.ts'
 import { isProblemCode, PROBLEMS, ProxyError } from '../src/problem.ts'
-import { problemResponses } from './problem-responses.ts'
+import { ANY_ROUTE, problemResponses } from './problem-responses.ts'
+import { responseHeaders } from './response-headers.ts'
 
 /** A page without anything but its text. */
 const PAGE_CSP = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -16,6 +17,9 @@ export const problemRoutes: FastifyPluginAsyncTypebox = async (app) => {
         operationId: 'getProblemPage',
         tags: ['contract'],
         summary: 'What a type of problem means',
+        description:
+          'A page for people: when the problem occurs, and who can do what about it. The type of each problem leads here.',
+        security: [],
         params: Type.Object({
           slug: Type.String({
             description: 'The code of the problem.',
@@ -23,8 +27,12 @@ export const problemRoutes: FastifyPluginAsyncTypebox = async (app) => {
           }),
         }),
         response: {
-          200: { description: 'A page.', content: { 'text/html': { schema: { type: 'string' } } } },
-          ...problemResponses('not-found'),
+          200: {
+            description: 'A page.',
+            headers: responseHeaders(),
+            content: { 'text/html': { schema: Type.String() } },
+          },
+          ...problemResponses(...ANY_ROUTE, 'NotFound', 'UriTooLong'),
         },
       },
     },

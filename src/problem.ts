@@ -195,6 +195,7 @@ export const ProblemSchema = Type.Object(
     }),
     detail: Type.String({ description: 'A sentence for the caller.' }),
     code: Type.Enum(PROBLEM_CODES, {
+      $id: 'ProblemCode',
       type: 'string',
       description: 'The kind of problem, for programs.',
     }),
@@ -211,7 +212,11 @@ export const ProblemSchema = Type.Object(
             description: 'The x-request-id of CDF; null if there was none.',
           }),
         },
-        { additionalProperties: false, description: 'What CDF answered, where it was asked.' },
+        {
+          $id: 'UpstreamAnswer',
+          additionalProperties: false,
+          description: 'What CDF answered, where it was asked.',
+        },
       ),
     ),
     retryAfterSeconds: Type.Optional(

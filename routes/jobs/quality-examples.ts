@@ -1,10 +1,16 @@
+import { toJobAnswer } from '../../src/jobs/job-answer.ts'
+import type { JobProblem } from '../../src/jobs/job-event.ts'
 import type { JobQualityList } from '../../src/jobs/job-list.ts'
 import type { JobQuality } from '../../src/jobs/job-quality.ts'
 import { ProxyError } from '../../src/problem.ts'
-import { EXAMPLE_REQUEST_ID } from '../problem-responses.ts'
+import { EXAMPLE_REQUEST_ID, EXAMPLE_UPSTREAM_REQUEST_ID } from '../problem-responses.ts'
 
 /** The job of the examples. */
 export const EXAMPLE_JOB_ID = '6f1c2a34-8b0e-4d57-9f2c-1a7be0c94d21'
+/** A job that CDF does not know. */
+export const EXAMPLE_UNKNOWN_JOB_ID = '0f5b3c9e-6a7d-4e1f-8b2a-9c4d5e6f7a8b'
+/** What an entity tag looks like. */
+export const EXAMPLE_ETAG = '"oCJG7fQnNkLVB4Dl0MyjIB"'
 
 const completed: JobQuality = {
   jobId: EXAMPLE_JOB_ID,
@@ -68,9 +74,8 @@ export const JOB_QUALITY_EXAMPLES: Record<string, { summary: string; value: JobQ
   },
 }
 
-const UNKNOWN_JOB_ID = '0f5b3c9e-6a7d-4e1f-8b2a-9c4d5e6f7a8b'
 const unknownJob = new ProxyError('job-not-found', {
-  upstream: { status: 404, requestId: '3c1f6a2e-5b7d-9e40-8a11-0d2f4b6c8e13' },
+  upstream: { status: 404, requestId: EXAMPLE_UPSTREAM_REQUEST_ID },
 }).toProblem(EXAMPLE_REQUEST_ID)
 
 /** One job with its quality, and one with its problem. */
@@ -81,30 +86,29 @@ export const JOB_QUALITY_LIST_EXAMPLES: Record<string, { summary: string; value:
       value: {
         items: [
           { jobId: EXAMPLE_JOB_ID, quality: completed, problem: null },
-          { jobId: UNKNOWN_JOB_ID, quality: null, problem: unknownJob },
+          { jobId: EXAMPLE_UNKNOWN_JOB_ID, quality: null, problem: unknownJob },
         ],
       },
     },
   }
 
+const statusEvent = (quality: JobQuality) => {
+  const { body, etag } = toJobAnswer(quality, 0, 0, 0)
+  return `event: status\nid: ${etag}\ndata: ${body}`
+}
+const problemEvent = (problem: JobProblem) =>
+  `event: problem\nid: "${problem.code}"\ndata: ${JSON.stringify(problem)}`
+
 /** What comes over the wire. */
 export const JOB_EVENTS_EXAMPLES: Record<string, { summary: string; value: string }> = {
   untilDone: {
     summary: 'A job that is running, and then done',
-    value: [
-      'retry: 2000',
-      `event: status\nid: "oCJG7fQnNkLVB4Dl0MyjIB"\ndata: ${JSON.stringify(running)}`,
-      ': keep-alive',
-      `event: status\nid: "Yx3kQ0o7mZ1cVb8nRt5wEu"\ndata: ${JSON.stringify(completed)}`,
-      '',
-    ].join('\n\n'),
+    value: ['retry: 2000', statusEvent(running), statusEvent(completed), ''].join('\n\n'),
   },
-  problem: {
+  noSuchJob: {
     summary: 'A job that CDF does not know',
-    value: [
-      'retry: 2000',
-      `event: problem\nid: "job-not-found"\ndata: ${JSON.stringify({ ...unknownJob, jobId: UNKNOWN_JOB_ID })}`,
-      '',
-    ].join('\n\n'),
+    value: ['retry: 2000', problemEvent({ ...unknownJob, jobId: EXAMPLE_UNKNOWN_JOB_ID }), ''].join(
+      '\n\n',
+    ),
   },
 }

@@ -28,12 +28,13 @@ const RawMatcher = Type.Object(
     fromColumnKey: Column,
     toColumnKey: Column,
   },
-  { additionalProperties: false, description: 'A table of CDF Raw.' },
+  { $id: 'RawMatcher', additionalProperties: false, description: 'A table of CDF Raw.' },
 )
 const OtherMatcher = Type.Unsafe<{ type: string; [member: string]: string }>(
   Type.Object(
     { type: Type.String({ maxLength: MAX_TEXT_LENGTH }) },
     {
+      $id: 'OtherMatcher',
       additionalProperties: Type.String({ maxLength: MAX_TEXT_LENGTH }),
       description: 'A type that CDF introduced later, with its string members.',
     },
@@ -70,7 +71,11 @@ export const JobQualitySchema = Type.Object(
           confidencePercent: orNull(Percent, "CDF's confidence in the estimate."),
           contextualizationPercent: orNull(Percent, "CDF's contextualization score."),
         },
-        { additionalProperties: false },
+        {
+          $id: 'JobScores',
+          additionalProperties: false,
+          description: 'What CDF estimates of a Completed job.',
+        },
       ),
       'An object for Completed only. 0 is a real score, null is no score.',
     ),
