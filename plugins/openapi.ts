@@ -21,11 +21,16 @@ Every failure is a problem (RFC 9457) with a code that programs can rely on.
 \`HEAD\` works wherever \`GET\` does, with the same headers and no body. For the front ends of origins that the operator has named, answers carry the headers of CORS as well.
 `.trim()
 
-/** The issuer differs by deployment, and the contract does not: it names no login that would be another one's, or nobody's. */
 const BEARER = `
 An OAuth 2.0 access token in the form of a JWT (RFC 9068), sent as RFC 6750 says. It must come from the issuer that the operator of this deployment trusts, be meant for this deployment, and have the scope that this deployment requires, if any.
 
-A service gets one by its client credentials, a front end by authorization code with PKCE. The issuer differs by deployment, so that no URL of it stands here; the Swagger UI of a deployment can know where to log in.
+A service gets one by its client credentials, a front end by authorization code with PKCE.
+`.trim()
+
+/** The issuer differs by deployment, and the contract does not: a name that can be nobody's (RFC 2606) stands for it. */
+const ISSUER = 'https://issuer.example/oauth2'
+const OAUTH = `
+How one gets that token. The issuer differs by deployment, and \`issuer.example\` stands for it; the Swagger UI of a deployment has the URLs of its own, where the operator has named a client for it.
 `.trim()
 
 /** `app.swagger()`: the contract, made of the schemas of the routes. Registered before them, since it listens to each. */
@@ -61,7 +66,7 @@ export const openApiPlugin = fp(
             description: 'What the service promises, for people and for programs.',
           },
         ],
-        security: [{ bearer: [] }],
+        security: [{ bearer: [] }, { oauth: [] }],
         components: {
           securitySchemes: {
             bearer: {
@@ -69,6 +74,18 @@ export const openApiPlugin = fp(
               scheme: 'bearer',
               bearerFormat: 'JWT',
               description: BEARER,
+            },
+            oauth: {
+              type: 'oauth2',
+              description: OAUTH,
+              flows: {
+                clientCredentials: { tokenUrl: `${ISSUER}/token`, scopes: {} },
+                authorizationCode: {
+                  authorizationUrl: `${ISSUER}/authorize`,
+                  tokenUrl: `${ISSUER}/token`,
+                  scopes: {},
+                },
+              },
             },
           },
         },

@@ -48,32 +48,36 @@ export function docsLogin(app: FastifyInstance, { issuer, timeoutMs }: DocsLogin
   }
 }
 
-/** Of the contract, what {@link withLogin} adds to. */
+/** Of the contract, what {@link withLogin} changes. */
 interface Contract {
   security?: object[]
   components?: { securitySchemes?: Record<string, object> }
 }
 
-/** The contract with the login beside the bearer token, as a second way to be let in. */
-export function withLogin(
-  contract: Contract,
-  { scopes }: DocsLogin,
-  endpoints: IssuerMetadata | undefined,
-) {
-  const { authorizationUrl, tokenUrl } = endpoints ?? {}
-  const { security, components: { securitySchemes } = {} } = contract
-  if (!authorizationUrl || !tokenUrl || !security || !securitySchemes) return contract
-  securitySchemes.login = {
+/**
+ * The contract with the login of this deployment in place of the one that stands for all; without any, if there is no
+ * client for it or the issuer does not say where it is.
+ */
+export function withLogin<Document extends Contract>(
+  contract: Document,
+  login: DocsLogin | undefined,
+  { authorizationUrl, tokenUrl }: Partial<IssuerMetadata> = {},
+): Document {
+  const { oauth: _, ...securitySchemes } = contract.components?.securitySchemes ?? {}
+  const components = { ...contract.components, securitySchemes }
+  const bearer = { bearer: [] }
+  if (!login || !authorizationUrl || !tokenUrl) {
+    return { ...contract, security: [bearer], components }
+  }
+  const scopes = Object.fromEntries(login.scopes.map((scope) => [scope, '']))
+  const oauth = {
     type: 'oauth2',
     description: 'Log in; Swagger UI then sends the token by itself.',
-    flows: {
-      authorizationCode: {
-        authorizationUrl,
-        tokenUrl,
-        scopes: Object.fromEntries(scopes.map((scope) => [scope, ''])),
-      },
-    },
+    flows: { authorizationCode: { authorizationUrl, tokenUrl, scopes } },
   }
-  security.push({ login: scopes })
-  return contract
+  return {
+    ...contract,
+    security: [bearer, { oauth: login.scopes }],
+    components: { ...components, securitySchemes: { ...securitySchemes, oauth } },
+  }
 }

@@ -108,7 +108,7 @@ const swaggerUi: FastifyPluginAsyncTypebox<DocsOptions> = async (app, { oauth })
     // and whose login page opens is this deployment's.
     transformSpecification: (contract) => {
       const servers = [{ ...contract.servers[0], url: '..' }]
-      return { ...(oauth ? withLogin(contract, oauth, login?.known()) : contract), servers }
+      return { ...withLogin(contract, oauth, login?.known()), servers }
     },
   })
 }

@@ -1,12 +1,10 @@
+import { createHash } from 'node:crypto'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import type { ProblemCode } from '../src/problem.ts'
 import { isProblemCode, PROBLEMS, ProxyError } from '../src/problem.ts'
 import { ANY_ROUTE, problemResponses } from './problem-responses.ts'
 import { responseHeaders } from './response-headers.ts'
-
-/** A page without anything but its text. */
-const PAGE_CSP = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 /** `GET /problems/{slug}`: what the `type` of a problem leads to. */
 export const problemRoutes: FastifyPluginAsyncTypebox = async (app) => {
@@ -49,17 +47,39 @@ export const problemRoutes: FastifyPluginAsyncTypebox = async (app) => {
   )
 }
 
+const STYLE = `
+:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
+body { max-width: 42rem; margin: 3rem auto; padding: 0 1rem }
+h2 { margin: 2rem 0 0; font-size: 1rem }
+p { margin: 0.5rem 0 }
+code { font-size: 0.95em }
+footer { margin-top: 3rem; font-size: 0.9rem }
+`
+const STYLE_HASH = createHash('sha256').update(STYLE).digest('base64')
+/** A page without anything but its text and how it looks. */
+const PAGE_CSP = `default-src 'none'; style-src 'sha256-${STYLE_HASH}'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`
+
 /** The table holds plain text without anything that HTML would take for markup; a test says so. */
 function page(code: ProblemCode): string {
-  const { title, status, detail, help } = PROBLEMS[code]
+  const { title, status, detail, forCaller, forOperator } = PROBLEMS[code]
   return `<!doctype html>
 <html lang="en">
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${title}</title></head>
+<head>
+<meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>${title}</title><link rel="icon" href="data:,"><style>${STYLE}</style>
+</head>
 <body>
+<main>
 <h1>${title}</h1>
 <p><code>${code}</code>, HTTP status ${status}</p>
+<h2>What happened</h2>
 <p>${detail}</p>
-<p>${help}</p>
+<h2>What the caller can do</h2>
+<p>${forCaller}</p>
+<h2>What the operator can do</h2>
+<p>${forOperator}</p>
+</main>
+<footer><a href="../docs">All routes and problems</a></footer>
 </body>
 </html>
 `

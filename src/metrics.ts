@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { PROBLEM_CODES } from './problem.ts'
 
 const PREFIX = 'cdf_job_quality_'
 
@@ -87,6 +88,11 @@ export class Metrics {
   ])
 
   constructor(serviceVersion: string) {
+    // From 0 on: the first of a kind would otherwise be no increase.
+    for (const code of PROBLEM_CODES) this.problems.inc({ code }, 0)
+    for (const counter of [this.tokenExchanges, this.keyFetches]) {
+      for (const outcome of ['success', 'failure']) counter.inc({ outcome }, 0)
+    }
     this.#build.set({ version: serviceVersion, node: process.version }, 1)
   }
 

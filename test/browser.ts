@@ -1,4 +1,6 @@
 import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Page } from 'playwright-core'
 import { chromium } from 'playwright-core'
 import type { Test } from 'tap'
 
@@ -35,3 +37,9 @@ export async function openBrowser(t: Test) {
 export const skipWithoutBrowser = existsSync(CHROMIUM)
   ? false
   : `there is no ${CHROMIUM} on this machine`
+
+/** A picture of the page, for whoever wants to look at it: in the folder that `SCREENSHOTS` names, if it does. */
+export async function screenshot(page: Page, name: string): Promise<void> {
+  const { SCREENSHOTS: folder } = process.env
+  if (folder) await page.screenshot({ path: join(folder, `${name}.png`) })
+}

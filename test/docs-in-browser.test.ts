@@ -1,6 +1,7 @@
 import t from 'tap'
 import { lasting, SCORES } from '../simulator/simulated-job.ts'
-import { openBrowser, skipWithoutBrowser } from './browser.ts'
+import { PROBLEM_CODES, PROBLEMS } from '../src/problem.ts'
+import { openBrowser, screenshot, skipWithoutBrowser } from './browser.ts'
 import { JOB_ID, startService } from './helper.ts'
 
 t.test(
@@ -15,6 +16,7 @@ t.test(
     t.equal(new URL(page.url()).pathname, '/docs')
     await page.locator('.opblock-summary-path').first().waitFor()
     t.match(await page.locator('h1.title').textContent(), /^CDF job quality/)
+    await screenshot(page, 'docs')
 
     const operation = page.locator('#operations-jobs-getJobQuality')
     await operation.locator('.opblock-summary-control').click()
@@ -60,10 +62,50 @@ t.test(
     await operation.getByRole('button', { name: 'Execute' }).click()
     await results.getByText('"qualityPercent"').first().waitFor()
     t.match(await results.textContent(), '"status": "Completed"')
+    await screenshot(page, 'docs-tried')
+
+    await operation.locator('input[placeholder="jobId"]').fill('1'.repeat(19))
+    await operation.getByRole('button', { name: 'Execute' }).click()
+    await results.getByText('"job-not-found"').first().waitFor()
+    t.match(await results.textContent(), '"type": "/problems/job-not-found"')
+    // What the browser itself notes of any 404.
+    t.match(complaints.splice(0), [/status of 404/])
 
     t.strictSame(
       [...origins].filter((origin) => origin !== 'null').sort(),
       [url, simulator.url].sort(),
+    )
+    t.strictSame(complaints, [])
+  },
+)
+
+t.test(
+  'each type of problem has a page that reads well',
+  { skip: skipWithoutBrowser, timeout: 60_000 },
+  async (t) => {
+    const { url } = await startService(t)
+    const { page, complaints, origins } = await openBrowser(t)
+    for (const code of PROBLEM_CODES) {
+      await page.goto(`${url}/problems/${code}`)
+      const { title, detail, forCaller, forOperator } = PROBLEMS[code]
+      t.equal(await page.title(), title)
+      t.strictSame(await page.locator('h2').allTextContents(), [
+        'What happened',
+        'What the caller can do',
+        'What the operator can do',
+      ])
+      t.strictSame((await page.locator('main p').allTextContents()).slice(1), [
+        detail,
+        forCaller,
+        forOperator,
+      ])
+    }
+    await screenshot(page, 'problem')
+    await page.getByRole('link').click()
+    await page.locator('.opblock-summary-path').first().waitFor()
+    t.strictSame(
+      [...origins].filter((origin) => origin !== 'null'),
+      [url],
     )
     t.strictSame(complaints, [])
   },

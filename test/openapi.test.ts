@@ -60,7 +60,7 @@ t.test('names and describes each operation and all that it takes', async (t) => 
 })
 
 t.test('wants a token for what is said of jobs, and for nothing else', async (t) => {
-  t.strictSame(contract.security, [{ bearer: [] }])
+  t.strictSame(contract.security, [{ bearer: [] }, { oauth: [] }])
   for (const { path, security } of operations)
     t.strictSame(security, path.startsWith('/jobs/') ? undefined : [], path)
 })

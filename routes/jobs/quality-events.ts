@@ -19,6 +19,14 @@ export interface JobQualityEventsOptions {
   wallNow: () => number
 }
 
+const STREAM_HEADERS = Object.freeze({
+  'content-type': 'text/event-stream',
+  // For nginx, which would collect the events.
+  'x-accel-buffering': 'no',
+  // Whoever holds a stream open when the process ends would hold the connection open after it.
+  connection: 'close',
+})
+
 /** `GET /jobs/{jobId}/quality/events` and `GET /jobs/quality/events?jobId=A&jobId=B…`. */
 export const jobQualityEventsRoutes: FastifyPluginAsyncTypebox<JobQualityEventsOptions> = async (
   app,
@@ -36,15 +44,8 @@ export const jobQualityEventsRoutes: FastifyPluginAsyncTypebox<JobQualityEventsO
       const reads = await Promise.all(jobIds.map((jobId) => app.jobQuality.read(jobId, context)))
       if (knowsAll(lastEventId, reads)) return reply.code(204).send()
     }
-    reply.headers({
-      'content-type': 'text/event-stream',
-      // For nginx, which would collect the events.
-      'x-accel-buffering': 'no',
-      // Whoever holds a stream open when the process ends would hold the connection open after it.
-      connection: 'close',
-    })
     // A body without an end has no length to tell.
-    if (request.method === 'HEAD') return reply.send(Readable.from([]))
+    if (request.method === 'HEAD') return reply.headers(STREAM_HEADERS).send(Readable.from([]))
 
     const { caller } = request
     // Where callers are not checked, they cannot be told apart.
@@ -57,7 +58,7 @@ export const jobQualityEventsRoutes: FastifyPluginAsyncTypebox<JobQualityEventsO
       endsInMs: caller ? caller.expiresAtMs - wallNow() : Number.POSITIVE_INFINITY,
     })
     events.once('close', leave)
-    return reply.send(events)
+    return reply.headers(STREAM_HEADERS).send(events)
   }
 
   app.get(

@@ -55,7 +55,7 @@ t.test(
 )
 
 t.test('tells Swagger UI where to log in, and only Swagger UI', async (t) => {
-  const withoutLogin = { components: { securitySchemes: { bearer: Object, login: undefined } } }
+  const withoutLogin = { components: { securitySchemes: { bearer: Object, oauth: undefined } } }
   const { get, simulator } = await startService(t)
   const { body } = await get('/docs/json')
   t.match(body, withoutLogin, 'not before the page was opened')
@@ -67,9 +67,12 @@ t.test('tells Swagger UI where to log in, and only Swagger UI', async (t) => {
     tokenUrl: `${simulator.issuer}/token`,
   }
   t.match(told.body, {
-    components: { securitySchemes: { login: { flows: { authorizationCode } } } },
+    components: { securitySchemes: { oauth: { flows: { authorizationCode } } } },
   })
-  t.match((await get('/openapi.json')).body, withoutLogin)
+  const forAll = { tokenUrl: 'https://issuer.example/oauth2/token' }
+  t.match((await get('/openapi.json')).body, {
+    components: { securitySchemes: { oauth: { flows: { clientCredentials: forAll } } } },
+  })
 })
 
 t.test('has no login while the issuer is gone, but the page', async (t) => {
@@ -96,7 +99,8 @@ t.test('has a page for each type of problem', async (t) => {
     t.equal(headers.get('content-type'), 'text/html; charset=utf-8')
     t.match(headers.get('content-security-policy'), "default-src 'none'")
     t.match(text, PROBLEMS[code].title)
-    t.match(text, PROBLEMS[code].help)
+    t.match(text, PROBLEMS[code].forCaller)
+    t.match(text, PROBLEMS[code].forOperator)
   }
 })
 

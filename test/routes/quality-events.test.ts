@@ -234,6 +234,7 @@ t.test('lets one caller hold so many streams and no more', async (t) => {
   const refused = await request(`${url}${PATH}`, { headers: mine })
   assertProblem(t, refused, 429, 'too-many-requests')
   t.equal(refused.headers.get('retry-after'), '5')
+  t.equal(refused.headers.get('x-accel-buffering'), null)
   t.match((refused.body as { detail: string }).detail, /too many streams/)
   t.equal((await openEvents(t, `${url}${PATH}`, await headersOf('you'))).status, 200)
   t.equal((await request(`${url}/jobs/${JOB_ID}/quality`, { headers: mine })).status, 200)
