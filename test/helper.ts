@@ -14,6 +14,20 @@ import { loadConfig } from '../src/config.ts'
 /** The job of the fixtures. */
 export const JOB_ID = '6f1c2a34-8b0e-4d57-9f2c-1a7be0c94d21'
 
+/** What of headers CDF gets, in the order of the alphabet: those of the contract, and what HTTP itself needs. */
+export const HEADERS_AT_CDF = [
+  'accept',
+  'authorization',
+  'cdf-version',
+  'connection',
+  'host',
+  'traceparent',
+  'user-agent',
+  'x-cdp-app',
+  'x-cdp-sdk',
+  'x-request-id',
+]
+
 /** Another UUID for each number. */
 export const jobIdOf = (number: number) =>
   `00000000-0000-4000-8000-${number.toString(16).padStart(12, '0')}`

@@ -6,7 +6,7 @@ import { lasting, SCORES } from '../simulator/simulated-job.ts'
 import type { Simulator } from '../simulator/start-simulator.ts'
 import { startSimulator } from '../simulator/start-simulator.ts'
 import { openEvents } from './event-stream.ts'
-import { freePort, JOB_ID, jobIdOf, request, until } from './helper.ts'
+import { freePort, HEADERS_AT_CDF, JOB_ID, jobIdOf, request, until } from './helper.ts'
 import { startOtlpReceiver } from './otlp-receiver.ts'
 import { startProcess } from './process.ts'
 
@@ -98,18 +98,7 @@ t.test('a trace goes on from the caller over the service to CDF', async (t) => {
     headersAtCdf(simulator)
       .map(([name]) => name)
       .sort(),
-    [
-      'accept',
-      'authorization',
-      'cdf-version',
-      'connection',
-      'host',
-      'traceparent',
-      'user-agent',
-      'x-cdp-app',
-      'x-cdp-sdk',
-      'x-request-id',
-    ],
+    HEADERS_AT_CDF,
   )
   t.equal(collector.ofTrace(TRACE).length, 2)
 })
