@@ -1,0 +1,71 @@
+/** What a caller writes who has a client of @hey-api/openapi-ts; it has to compile unchanged. */
+import { createClient } from './generated/hey-api/client/index.ts'
+import type { JobQuality, Problem } from './generated/hey-api/index.ts'
+import { getJobQuality, listJobQualities } from './generated/hey-api/index.ts'
+
+const [baseUrl = '', token = '', jobId = '', unknownJobId = ''] = process.argv.slice(2)
+const client = createClient({ baseUrl, auth: token })
+
+/** What a caller would tell people about a job. */
+function told({ status, scores, errorMessage }: JobQuality): string {
+  switch (status) {
+    case 'Queued':
+    case 'Running':
+    case 'Unknown':
+      return 'not done'
+    case 'Failed':
+      return errorMessage ?? 'failed'
+    case 'Completed':
+      return typeof scores?.qualityPercent === 'number'
+        ? `${scores.qualityPercent.toFixed(2)} %`
+        : 'no score'
+  }
+}
+
+/** What a caller would tell people about a problem. */
+function toldProblem({ code, status, retryAfterSeconds }: Problem): string {
+  return code === 'job-not-found' ? `no such job (${status})` : `again in ${retryAfterSeconds} s`
+}
+
+/** Each of these is a mistake that the contract's types have to find. */
+export function mistakes(quality: JobQuality, problem: Problem): unknown[] {
+  return [
+    // @ts-expect-error: there are no scores before the job is Completed.
+    quality.scores.qualityPercent,
+    // @ts-expect-error: a score may be missing.
+    quality.scores?.qualityPercent.toFixed(2),
+    // @ts-expect-error: no such status.
+    quality.status === 'Done',
+    // @ts-expect-error: no such code.
+    problem.code === 'no-such-job',
+    // @ts-expect-error: not every problem passes.
+    problem.retryAfterSeconds.toFixed(),
+    // @ts-expect-error: no such member.
+    quality.percent,
+    // @ts-expect-error: which job?
+    getJobQuality({ client }),
+    // @ts-expect-error: several ids are an array.
+    listJobQualities({ client, query: { jobId: 'A,B' } }),
+  ]
+}
+
+const read = await getJobQuality({ client, path: { jobId } })
+const etag = read.response?.headers.get('etag') ?? ''
+const again = await getJobQuality({
+  client,
+  path: { jobId },
+  headers: { 'if-none-match': etag },
+})
+const unknown = await getJobQuality({ client, path: { jobId: unknownJobId } })
+const batch = await listJobQualities({ client, query: { jobId: [jobId, unknownJobId] } })
+
+console.log(
+  JSON.stringify({
+    read: read.data && told(read.data),
+    again: again.response?.status,
+    unknown: unknown.error && toldProblem(unknown.error),
+    batch: batch.data?.items.map(
+      ({ quality, problem }) => (quality && told(quality)) ?? (problem && toldProblem(problem)),
+    ),
+  }),
+)

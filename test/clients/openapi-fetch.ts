@@ -1,0 +1,75 @@
+/** What a caller writes who has openapi-typescript and openapi-fetch; it has to compile unchanged. */
+import createClient from 'openapi-fetch'
+import type { components, paths } from './generated/openapi-fetch.ts'
+
+type Problem = components['schemas']['Problem']
+type JobQuality = components['schemas']['JobQuality']
+
+const [baseUrl = '', token = '', jobId = '', unknownJobId = ''] = process.argv.slice(2)
+const client = createClient<paths>({ baseUrl, headers: { authorization: `Bearer ${token}` } })
+
+/** What a caller would tell people about a job. */
+function told({ status, scores, errorMessage }: JobQuality): string {
+  switch (status) {
+    case 'Queued':
+    case 'Running':
+    case 'Unknown':
+      return 'not done'
+    case 'Failed':
+      return errorMessage ?? 'failed'
+    case 'Completed':
+      return typeof scores?.qualityPercent === 'number'
+        ? `${scores.qualityPercent.toFixed(2)} %`
+        : 'no score'
+  }
+}
+
+/** What a caller would tell people about a problem. */
+function toldProblem({ code, status, retryAfterSeconds }: Problem): string {
+  return code === 'job-not-found' ? `no such job (${status})` : `again in ${retryAfterSeconds} s`
+}
+
+/** Each of these is a mistake that the contract's types have to find. */
+export function mistakes(quality: JobQuality, problem: Problem): unknown[] {
+  return [
+    // @ts-expect-error: there are no scores before the job is Completed.
+    quality.scores.qualityPercent,
+    // @ts-expect-error: a score may be missing.
+    quality.scores?.qualityPercent.toFixed(2),
+    // @ts-expect-error: no such status.
+    quality.status === 'Done',
+    // @ts-expect-error: no such code.
+    problem.code === 'no-such-job',
+    // @ts-expect-error: not every problem passes.
+    problem.retryAfterSeconds.toFixed(),
+    // @ts-expect-error: no such member.
+    quality.percent,
+    // @ts-expect-error: no such route.
+    client.GET('/jobs'),
+    // @ts-expect-error: several ids are an array.
+    client.GET('/jobs/quality', { params: { query: { jobId: 'A,B' } } }),
+  ]
+}
+
+const read = await client.GET('/jobs/{jobId}/quality', { params: { path: { jobId } } })
+const etag = read.response.headers.get('etag') ?? ''
+const again = await client.GET('/jobs/{jobId}/quality', {
+  params: { path: { jobId }, header: { 'if-none-match': etag } },
+})
+const unknown = await client.GET('/jobs/{jobId}/quality', {
+  params: { path: { jobId: unknownJobId } },
+})
+const batch = await client.GET('/jobs/quality', {
+  params: { query: { jobId: [jobId, unknownJobId] } },
+})
+
+console.log(
+  JSON.stringify({
+    read: read.data && told(read.data),
+    again: again.response.status,
+    unknown: unknown.error && toldProblem(unknown.error),
+    batch: batch.data?.items.map(
+      ({ quality, problem }) => (quality && told(quality)) ?? (problem && toldProblem(problem)),
+    ),
+  }),
+)
