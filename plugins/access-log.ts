@@ -8,30 +8,39 @@ import type { RequestMode } from '../src/metrics.ts'
 import type { ProblemCode } from '../src/problem.ts'
 import { parseTraceparent } from '../src/trace-context.ts'
 
+/** What the log says in place of a status where nobody waited for one; nginx made it known. */
+const CALLER_GONE = 499
+
 /** One line for each request when it is over, and its place in the metrics; see {@link requestEnded}. */
 export const accessLogPlugin = fp(
   async function accessLog(app) {
     app.decorateReply('problemCode')
     app.decorateReply('jobRead')
-    app.addHook('onResponse', (request, reply, done) => {
-      requestEnded(request, reply, reply.statusCode)
+    // Not `onResponse`, which does not come for whoever has hung up.
+    app.addHook('onRequest', (request, reply, done) => {
+      reply.raw.once('close', () => {
+        requestEnded(request, reply, reply.raw.headersSent ? reply.statusCode : CALLER_GONE)
+      })
       done()
+    })
+    // The signal of a request does not tell of what was before somebody asked for it.
+    app.addHook('preHandler', (_request, reply, done) => {
+      done(reply.raw.destroyed ? new Error('the caller has hung up') : undefined)
     })
   },
   { name: 'access-log', dependencies: ['metrics'] },
 )
 
-/** For what Fastify logs itself: nothing but a stream that its caller has left, for which no `onResponse` comes. */
+/** For what Fastify logs itself: nothing but a stream that failed, and not because its caller has left. */
 export class RequestLogController extends LogController {
   constructor() {
     super({ disableRequestLogging: true, requestIdLogLabel: 'requestId' })
   }
 
-  override streamError(error: Error, request: FastifyRequest, reply: FastifyReply): void {
+  override streamError(error: Error, request: FastifyRequest): void {
     if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') {
       request.log.error({ err: error }, 'stream failed')
     }
-    requestEnded(request, reply, reply.statusCode)
   }
 }
 
@@ -73,7 +82,8 @@ export function requestEnded(request: FastifyRequest, reply: FastifyReply, statu
 }
 
 /** Of a list, as far as it was valid. */
-function numberOfJobs({ query }: FastifyRequest): number | undefined {
+function numberOfJobs({ query, params }: FastifyRequest): number | undefined {
+  if ((params as { jobId?: string } | null)?.jobId !== undefined) return undefined
   const jobId = (query as { jobId?: unknown } | null)?.jobId
   return Array.isArray(jobId) ? jobId.length : undefined
 }

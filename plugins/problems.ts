@@ -9,9 +9,6 @@ import { requestIdFrom } from '../src/request-id.ts'
 import { requestEnded } from './access-log.ts'
 import { COMMON_HEADERS } from './response-headers.ts'
 
-/** What the log says in place of a status where nobody waited for one; nginx made it known. */
-const CALLER_GONE = 499
-
 /** RFC 9457. A registered parameter `charset` does not exist. */
 const PROBLEM_TYPE = 'application/problem+json'
 
@@ -25,7 +22,6 @@ export const problemsPlugin = fp(
     app.setErrorHandler(async (error: FastifyError, request, reply) => {
       if (!reply.raw.destroyed) return sendProblem(request, reply, error)
       // The caller has hung up, which is why its read ended. There is nobody to answer and nothing wrong.
-      requestEnded(request, reply, CALLER_GONE)
       return reply.hijack()
     })
     app.setNotFoundHandler(async (request, reply) =>

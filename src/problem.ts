@@ -318,10 +318,11 @@ export class ProxyError extends Error {
 
   /** Whether asking again can help. */
   get mayPass(): boolean {
-    return this.#secondsToWait !== undefined
+    return this.secondsToWait !== undefined
   }
 
-  get #secondsToWait(): number | undefined {
+  /** What a caller is told to wait, in seconds; absent where asking again does not help. */
+  get secondsToWait(): number | undefined {
     const definition: ProblemDefinition = PROBLEMS[this.code]
     return this.retryAfterSeconds ?? definition.retryAfterSeconds
   }
@@ -329,7 +330,7 @@ export class ProxyError extends Error {
   /** The body that the caller of the request `requestId` gets. */
   toProblem(requestId: string): Problem {
     const { status, title } = PROBLEMS[this.code]
-    const retryAfterSeconds = this.#secondsToWait
+    const retryAfterSeconds = this.secondsToWait
     return {
       type: `/problems/${this.code}`,
       title,

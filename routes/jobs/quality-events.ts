@@ -5,6 +5,8 @@ import type { After } from '../../src/after.ts'
 import { StreamLimit } from '../../src/callers/stream-limit.ts'
 import type { JobId } from '../../src/cdf/job-id.ts'
 import { JobEventStream, knowsAll } from '../../src/jobs/job-event-stream.ts'
+import type { JobRead } from '../../src/jobs/job-read.ts'
+import { within } from '../../src/jobs/wait-for-change.ts'
 import { originOf } from '../call-origin.ts'
 import { jobIdValidator } from './job-id-validator.ts'
 import { jobEventsRouteSchema, jobListEventsRouteSchema } from './quality-schema.ts'
@@ -18,6 +20,9 @@ export interface JobQualityEventsOptions {
   /** The wall clock, milliseconds since the epoch. */
   wallNow: () => number
 }
+
+/** Whoever comes back is told to stop only if all jobs are known this soon; else a stream tells what there is. */
+const LAST_EVENT_ID_LIMIT_MS = 1_000
 
 const STREAM_HEADERS = Object.freeze({
   'content-type': 'text/event-stream',
@@ -39,10 +44,16 @@ export const jobQualityEventsRoutes: FastifyPluginAsyncTypebox<JobQualityEventsO
     reply.headers({ 'cache-control': 'private, no-cache', vary: varyOf(reply) })
     const origin = originOf(request)
     const lastEventId = request.headers['last-event-id']
+    const known = new Map<JobId, JobRead>()
     if (typeof lastEventId === 'string') {
       const context = () => ({ ...origin, signal: request.signal })
-      const reads = await Promise.all(jobIds.map((jobId) => app.jobQuality.read(jobId, context)))
-      if (knowsAll(lastEventId, reads)) return reply.code(204).send()
+      const reads = jobIds.map(async (jobId) => {
+        const read = await app.jobQuality.read(jobId, context)
+        known.set(jobId, read)
+        return read
+      })
+      const all = await within(Promise.all(reads), LAST_EVENT_ID_LIMIT_MS, after, [])
+      if (all.length > 0 && knowsAll(lastEventId, all)) return reply.code(204).send()
     }
     // A body without an end has no length to tell.
     if (request.method === 'HEAD') return reply.headers(STREAM_HEADERS).send(Readable.from([]))
@@ -55,6 +66,7 @@ export const jobQualityEventsRoutes: FastifyPluginAsyncTypebox<JobQualityEventsO
       watches: app.jobWatches,
       after,
       origin,
+      known,
       endsInMs: caller ? caller.expiresAtMs - wallNow() : Number.POSITIVE_INFINITY,
     })
     events.once('close', leave)

@@ -4,7 +4,7 @@ import type { After } from '../../src/after.ts'
 import type { JobId } from '../../src/cdf/job-id.ts'
 import type { JobRead } from '../../src/jobs/job-read.ts'
 import { fromCache, isFinal } from '../../src/jobs/job-read.ts'
-import { waitForChange } from '../../src/jobs/wait-for-change.ts'
+import { waitForChange, within } from '../../src/jobs/wait-for-change.ts'
 import { originOf } from '../call-origin.ts'
 import { matchesIfNoneMatch } from '../if-none-match.ts'
 import { jobIdValidator } from './job-id-validator.ts'
@@ -34,7 +34,12 @@ export const jobQualityRoutes: FastifyPluginAsyncTypebox<JobQualityRoutesOptions
     const endMs = now() + 1000 * waitSeconds
     const { signal } = request
     const origin = originOf(request)
-    const first = await app.jobQuality.read(jobId, () => ({ ...origin, signal }))
+    const known = app.jobQuality.latest(jobId)
+    const reading = app.jobQuality.read(jobId, () => ({ ...origin, signal }))
+    const first =
+      known && reading instanceof Promise
+        ? await within(reading, 1000 * waitSeconds, after, known)
+        : await reading
     if (first.problem || isFinal(first) || isNews(first) || app.lifeCycle.draining) return first
     const waitMs = Math.max(0, endMs - now())
     const { jobWatches: watches } = app

@@ -21,8 +21,10 @@ export interface JobEventStreamOptions {
   after: After
   /** Of the request, for the first reads and for problems. */
   origin: CallOrigin
-  /** The stream ends after this at the latest; Infinity = only when the jobs are done. */
+  /** The stream ends after this at the latest, but with one event for each job; Infinity = only when the jobs are done. */
   endsInMs: number
+  /** What was read of some of them just now. */
+  known?: ReadonlyMap<JobId, JobRead>
 }
 
 /**
@@ -41,6 +43,7 @@ export class JobEventStream extends Readable implements Watcher {
   readonly #sentTags = new Map<JobId, string>()
   #untold: number
   #isWanted = false
+  #isTimeUp = false
   #cancelHeartbeat = () => {}
   #cancelEnd = () => {}
 
@@ -50,11 +53,14 @@ export class JobEventStream extends Readable implements Watcher {
     this.#options = options
     this.#untold = options.jobIds.length
     this.push(RETRY)
-    const { after, jobIds, watches, origin, endsInMs } = options
-    for (const jobId of jobIds) watches.watch(jobId, this, origin)
+    const { after, jobIds, watches, origin, endsInMs, known } = options
+    for (const jobId of jobIds) watches.watch(jobId, this, origin, known?.get(jobId))
     this.#beatLater()
     if (endsInMs !== Number.POSITIVE_INFINITY) {
-      this.#cancelEnd = after(Math.max(0, endsInMs), () => this.#end())
+      this.#cancelEnd = after(Math.max(0, endsInMs), () => {
+        this.#isTimeUp = true
+        this.#endIfOver()
+      })
     }
   }
 
@@ -85,7 +91,13 @@ export class JobEventStream extends Readable implements Watcher {
       this.#news.clear()
       this.#isWanted = this.push(events)
     }
-    if (this.#untold === 0) this.#end()
+    this.#endIfOver()
+  }
+
+  #endIfOver(): void {
+    const isAllTold = this.#untold === 0 && this.#news.size === 0
+    const hasToldOfEach = this.#sentTags.size === this.#options.jobIds.length
+    if (isAllTold || (this.#isTimeUp && hasToldOfEach)) this.#end()
   }
 
   /** One event for each job that has news. The bytes of a status are the same for every stream. */
@@ -133,7 +145,8 @@ export class JobEventStream extends Readable implements Watcher {
 export function knowsAll(lastEventId: string, reads: readonly JobRead[]): boolean {
   if (!reads.every(isFinal)) return false
   const tags = reads.map(tagOf)
-  return tags.includes(lastEventId) || tagOfAll(tags) === lastEventId
+  // The last event of a stream of final states is that of its last job.
+  return tags.at(-1) === lastEventId || tagOfAll(tags) === lastEventId
 }
 
 function tagOfAll(tags: readonly string[]): string {

@@ -79,6 +79,13 @@ export class JobQualityReader {
     return this.#readThrough(jobId, context())
   }
 
+  /** The last answer that is kept, fresh or not, as one from the cache. */
+  latest(jobId: JobId): JobRead | undefined {
+    const { cache, now } = this.#options
+    const held = cache.latest(jobId)
+    return held && { ...kept(held, now()), outcome: 'hit', collapsed: false }
+  }
+
   async #readThrough(jobId: JobId, context: CallContext): Promise<JobRead> {
     const collapsed = this.#flights.has(jobId)
     const read = await this.#flights.run(jobId, context.signal, async (signal) => {
@@ -89,11 +96,14 @@ export class JobQualityReader {
         onCall: (call) => calls.push(call),
       })
       const read = calls.length > 0 ? { ...asked, upstream: summaryOf(calls) } : asked
+      // Before anybody is told: who has heard enough leaves at once.
+      this.counts[countedOutcomeOf(read)] += 1
       this.onRead(jobId, read)
       return read
     })
+    if (!collapsed) return read
     // What was served stale was not forwarded to, whoever asked.
-    const own = collapsed && read.outcome !== 'stale-if-error' ? { ...read, collapsed } : read
+    const own = read.outcome === 'stale-if-error' ? read : { ...read, collapsed }
     this.counts[countedOutcomeOf(own)] += 1
     return own
   }

@@ -55,9 +55,11 @@ export function countedOutcomeOf({ outcome, collapsed, problem }: JobReadSummary
   return collapsed ? 'collapsed' : outcome
 }
 
-/** What was read before, as an answer from the cache: with its age, and without a call of its own. */
+/** What was read before, as an answer from the cache: with its age of now, and without a call of its own. */
 export function fromCache(read: JobRead, nowMs: number): JobRead {
-  return read.answer ? { ...kept(read.answer, nowMs), outcome: 'hit', collapsed: false } : read
+  if (!read.answer) return read
+  const outcome = read.outcome === 'stale-if-error' ? read.outcome : 'hit'
+  return { ...kept(read.answer, nowMs), outcome, collapsed: false }
 }
 
 /** Several calls in one line. */

@@ -10,8 +10,8 @@ import { isFinal, tagOf } from './job-read.ts'
 export interface Watcher {
   /** What is known of the job, told at once if anything is, and then each other state that it takes. */
   told(jobId: JobId, read: JobRead): void
-  /** No more will be told of the job: its state is final, or this process drains. */
-  ended(jobId: JobId): void
+  /** No more will be told of the job: its state, as it was read last, is final, or this process drains. */
+  ended(jobId: JobId, last: JobRead): void
 }
 
 /** What a call to CDF takes from the request that caused it, if one did. */
@@ -67,8 +67,9 @@ export class JobWatches {
   /**
    * Begins to tell a watcher of a job: the first state as soon as it is known, which may be before this returns.
    * @param origin for the first read, if nobody watches the job yet
+   * @param known what the watcher has just read, in place of that read
    */
-  watch(jobId: JobId, watcher: Watcher, origin: CallOrigin): void {
+  watch(jobId: JobId, watcher: Watcher, origin: CallOrigin, known?: JobRead): void {
     const running = this.#watches.get(jobId)
     if (running) {
       running.watchers.add(watcher)
@@ -84,7 +85,8 @@ export class JobWatches {
       cancelNext: () => {},
     }
     this.#watches.set(jobId, watch)
-    this.#read(watch, origin)
+    if (known) this.#tell(watch, known)
+    else this.#read(watch, origin)
   }
 
   /** Jobs that are watched, and their watchers, each once for each of its jobs. */
@@ -92,6 +94,11 @@ export class JobWatches {
     let watchers = 0
     for (const watch of this.#watches.values()) watchers += watch.watchers.size
     return { jobs: this.#watches.size, watchers }
+  }
+
+  /** What was read last of a job that is watched. */
+  latest(jobId: JobId): JobRead | undefined {
+    return this.#watches.get(jobId)?.latest
   }
 
   /** Tells a watcher no more of a job. */
@@ -103,7 +110,9 @@ export class JobWatches {
   /** Ends all watches, for a process that drains: nobody waits for news any more, only for a first state. */
   end(): void {
     this.#isEnding = true
-    for (const watch of this.#watches.values()) if (watch.latest) this.#dismiss(watch)
+    for (const watch of this.#watches.values()) {
+      if (watch.latest) this.#dismiss(watch, watch.latest)
+    }
   }
 
   #read(watch: Watch, origin: CallOrigin): void {
@@ -129,7 +138,7 @@ export class JobWatches {
     const isNews = watch.latest === undefined || tagOf(read) !== tagOf(watch.latest)
     watch.latest = read
     if (isNews) for (const watcher of watch.watchers) watcher.told(watch.jobId, read)
-    if (isFinal(read) || this.#isEnding) this.#dismiss(watch)
+    if (isFinal(read) || this.#isEnding) this.#dismiss(watch, read)
     else if (watch.watchers.size > 0) this.#readAgain(watch, read)
   }
 
@@ -142,7 +151,7 @@ export class JobWatches {
     const baseMs = Math.min(Math.max(SHARE_OF_AGE * ageMs, INTERVAL_MS.least), greatestMs)
     const intervalMs = baseMs * (1 + JITTER * random())
     // Before, the cache would answer; or somebody has said when to come back.
-    const notBeforeMs = answer ? answer.freshForMs : 1000 * (problem.retryAfterSeconds ?? 0)
+    const notBeforeMs = answer ? answer.freshForMs : 1000 * (problem.secondsToWait ?? 0)
     const sinceReadMs = answer && read.outcome === 'hit' ? nowMs - answer.readAtMs : 0
     watch.cancelNext()
     watch.cancelNext = after(Math.max(0, Math.max(intervalMs, notBeforeMs) - sinceReadMs), () =>
@@ -150,9 +159,9 @@ export class JobWatches {
     )
   }
 
-  #dismiss(watch: Watch): void {
+  #dismiss(watch: Watch, last: JobRead): void {
     this.#stop(watch)
-    for (const watcher of watch.watchers) watcher.ended(watch.jobId)
+    for (const watcher of watch.watchers) watcher.ended(watch.jobId, last)
   }
 
   #stop(watch: Watch): void {

@@ -6,7 +6,7 @@ import type { CallOrigin, JobWatches, Watcher } from './job-watches.ts'
 
 /** What {@link waitForChange} waits with. */
 export interface WaitOptions {
-  watches: Pick<JobWatches, 'watch' | 'unwatch'>
+  watches: Pick<JobWatches, 'watch' | 'unwatch' | 'latest'>
   after: After
   /** Greatest time to wait. */
   waitMs: number
@@ -18,8 +18,8 @@ export interface WaitOptions {
 }
 
 /**
- * The state of a job as soon as it is news or final, else the last one when the time is over or the process drains.
- * A failure that may pass is waited out.
+ * The state of a job as soon as it is news or final, else as it was read last when the time is over or the process
+ * drains. A failure that may pass is waited out.
  * @param current the state that the caller would get without waiting
  */
 export function waitForChange(
@@ -28,23 +28,21 @@ export function waitForChange(
   { watches, after, waitMs, isNews, signal, origin }: WaitOptions,
 ): Promise<JobRead> {
   return new Promise((resolve, reject) => {
-    let latest = current
-    const finish = () => {
+    const finish = (read: JobRead) => {
       leave()
-      resolve(latest)
+      resolve(read)
     }
     const watcher: Watcher = {
       told: (_jobId, read) => {
-        latest = read
-        if (isFinal(read) || (read.answer && isNews(read))) finish()
+        if (isFinal(read) || (read.answer && isNews(read))) finish(read)
       },
-      ended: finish,
+      ended: (_jobId, last) => finish(last),
     }
     const abort = () => {
       leave()
       reject(signal.reason)
     }
-    const cancelTimeout = after(waitMs, finish)
+    const cancelTimeout = after(waitMs, () => finish(watches.latest(jobId) ?? current))
     const leave = () => {
       cancelTimeout()
       signal.removeEventListener('abort', abort)
@@ -52,6 +50,22 @@ export function waitForChange(
     }
     if (signal.aborted) return abort()
     signal.addEventListener('abort', abort, { once: true })
-    watches.watch(jobId, watcher, origin)
+    watches.watch(jobId, watcher, origin, current)
+  })
+}
+
+/**
+ * What a promise gives, or something else if that takes longer.
+ * @param limitMs 0 or more
+ */
+export function within<Value, Other>(
+  promise: Promise<Value>,
+  limitMs: number,
+  after: After,
+  other: Other,
+): Promise<Value | Other> {
+  return new Promise((resolve, reject) => {
+    const cancel = after(limitMs, () => resolve(other))
+    promise.then(resolve, reject).finally(cancel)
   })
 }

@@ -1,6 +1,7 @@
+import { connect } from 'node:net'
 import t from 'tap'
 import { lasting, SCORES } from '../../simulator/simulated-job.ts'
-import { JOB_ID, jobIdOf, startService } from '../helper.ts'
+import { JOB_ID, jobIdOf, startService, until } from '../helper.ts'
 
 const UUID = /^[0-9a-f-]{36}$/
 
@@ -109,3 +110,37 @@ t.test('logs what deviates from the reference once per value', async (t) => {
     ['Paused', 'Resting'],
   )
 })
+
+t.test(
+  'logs and counts whoever hangs up before the door has let them in, and asks CDF for nothing',
+  async (t) => {
+    const { port, simulator, logs, app } = await startService(t, {
+      environment: { AUTH_MODE: 'jwt' },
+      prepare: ({ identityProvider }) => {
+        identityProvider.faults.standing = { delayMs: 300 }
+      },
+    })
+    const token = await simulator.identityProvider.signCallerToken()
+    const paths = [
+      `/jobs/${JOB_ID}/quality`,
+      `/jobs/${JOB_ID}/quality/events`,
+      `/jobs/quality?jobId=${JOB_ID}`,
+    ]
+    for (const path of paths) {
+      const socket = connect(port, '127.0.0.1')
+      socket.write(
+        `GET ${path} HTTP/1.1\r\nHost: x\r\nPrefer: wait=20\r\nAuthorization: Bearer ${token}\r\n\r\n`,
+      )
+      setTimeout(() => socket.destroy(), 100)
+    }
+    const lines = () => logs.filter(({ msg }) => msg === 'request')
+    await until(() => lines().length === paths.length)
+    t.ok(lines().every(({ status }) => status === 499))
+    await until(() => app.lifeCycle.missing.size === 0)
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    t.equal(simulator.cdf.requests.length, 0)
+    t.equal(app.jobWatches.sizes.watchers, 0)
+    t.equal(lines().length, paths.length, 'once each')
+    t.match(await app.metrics.text(), 'status="499"')
+  },
+)

@@ -114,6 +114,16 @@ t.test('counts reads by how the cache took part', async (t) => {
   }
 })
 
+t.test('counts the read that ends a watch', async (t) => {
+  const { url, simulator, value } = await startMeasured(t)
+  simulator.cdf.addJob(lasting('1', 'Completed', SCORES))
+  for (const jobId of ['1', '2']) {
+    const stream = await openEvents(t, `${url}/jobs/${jobId}/quality/events`)
+    await until(stream.hasEnded)
+  }
+  t.equal(await value('cdf_job_quality_cache_outcomes_total', { outcome: 'miss' }), 2)
+})
+
 t.test('measures requests to CDF by their outcome', async (t) => {
   const { quality, simulator, value } = await startMeasured(t)
   simulator.cdf.addJob(lasting('1', 'Completed', SCORES))

@@ -157,6 +157,10 @@ t.test('streams several jobs, in any state, until all of them are over', async (
   const more = await openEvents(t, `${url}${path}`, { 'last-event-id': ids[1] ?? '' })
   await until(more.hasEnded)
   t.equal(more.events.length, 3, 'who has not heard of all of them is told')
+  const [first] = stream.events
+  const one = await openEvents(t, `${url}${path}`, { 'last-event-id': first?.id ?? '' })
+  await until(one.hasEnded)
+  t.equal(one.events.length, 3, 'who has heard of one of them is, too')
 })
 
 t.test('has one reader at CDF for all who stream, wait or ask', async (t) => {
@@ -205,6 +209,34 @@ t.test('ends with the token of its caller', async (t) => {
   clock.advance(10_000)
   await until(stream.hasEnded)
   t.strictSame(stream.states(), ['Running'])
+})
+
+t.test('tells one state even to a token that ends at once', async (t) => {
+  const { url, simulator, clock } = await startMovingService(t, { AUTH_MODE: 'jwt' })
+  simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
+  // The door takes the clocks of others to be a little wrong.
+  const exp = Math.floor(Date.now() / 1000) - 10
+  const token = await simulator.identityProvider.signCallerToken({ exp })
+  const stream = await openEvents(t, `${url}${PATH}`, { authorization: `Bearer ${token}` })
+  await until(() => stream.events.length === 1)
+  clock.advance(0)
+  await until(stream.hasEnded)
+  t.strictSame(stream.states(), ['Running'])
+})
+
+t.test('does not let a slow job hold up the others when somebody comes back', async (t) => {
+  const { url, simulator, clock } = await startMovingService(t)
+  simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
+  simulator.cdf.faults.next('hang')
+  const opening = openEvents(t, `${url}${pathOf('1', JOB_ID)}`, { 'last-event-id': '"other"' })
+  await until(() => clock.timers.size === 1 && simulator.cdf.requests.length === 2)
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  clock.advance(1_000)
+  const stream = await opening
+  await until(() => stream.events.length === 1)
+  t.strictSame(stream.states(), ['Running'])
+  t.equal(simulator.cdf.readsOf('1'), 1, 'the slow one is not asked for twice')
+  t.equal(simulator.cdf.readsOf(JOB_ID), 1)
 })
 
 t.test('is behind the door, and takes no bad id', async (t) => {

@@ -109,6 +109,50 @@ t.test('waits a failure out that may pass, and tells one that does not', async (
   assertProblem(t, await waiting, 502, 'upstream-forbidden')
 })
 
+t.test('tells the age of the last read, not of the first', async (t) => {
+  const { simulator, quality, pass, clock } = await startMovingService(t)
+  simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
+  const waiting = quality(JOB_ID, { prefer: 'wait=10' })
+  await until(() => clock.timers.size === 2)
+  for (let second = 0; second < 10; second += 1) await pass(1_000)
+  const { headers } = await waiting
+  t.equal(headers.get('cache-status'), 'cdf-job-quality; hit')
+  t.match(headers.get('age'), /^[01]$/)
+})
+
+t.test('says so when the state is an old one, since CDF fails', async (t) => {
+  const { simulator, quality, pass, clock } = await startMovingService(t)
+  simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
+  await quality()
+  await pass(2_000)
+  simulator.cdf.faults.standing = { status: 500 }
+  const waiting = quality(JOB_ID, { prefer: 'wait=4' })
+  await until(() => clock.timers.size === 2)
+  t.equal(simulator.cdf.requests.length, 2, 'and asks CDF once at first')
+  for (let second = 0; second < 4; second += 1) await pass(1_000)
+  const { status, headers } = await waiting
+  t.equal(status, 200)
+  t.equal(headers.get('cache-status'), 'cdf-job-quality; fwd=stale; detail=stale-if-error')
+  t.equal(headers.get('age'), '6')
+})
+
+t.test('waits no longer than it was told, however slow CDF is, if a state is known', async (t) => {
+  const { simulator, quality, pass, clock } = await startMovingService(t)
+  simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
+  const etag = (await quality()).headers.get('etag') ?? ''
+  await pass(2_000)
+  simulator.cdf.faults.standing = 'hang'
+  const waiting = quality(JOB_ID, { prefer: 'wait=1', 'if-none-match': etag })
+  await until(() => simulator.cdf.requests.length === 2)
+  clock.advance(1_000)
+  await until(() => clock.timers.size > 0)
+  clock.advance(1)
+  const { status, headers } = await waiting
+  t.equal(status, 304)
+  t.equal(headers.get('age'), '3')
+  await until(() => simulator.cdf.requests[1]?.aborted === true)
+})
+
 t.test('keeps one reader at CDF for all who wait, and none for who has left', async (t) => {
   const { url, simulator, pass, clock } = await startMovingService(t)
   simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
