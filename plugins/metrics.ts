@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { createServer } from 'node:http'
 import fp from 'fastify-plugin'
 import { Metrics } from '../src/metrics.ts'
@@ -35,17 +36,14 @@ export const metricsPlugin = fp(
       )
       response.end(isMetrics && request.method === 'GET' ? await all.text() : undefined)
     })
-    const listening = () =>
-      new Promise<void>((resolve, reject) => {
-        server.once('error', reject)
-        server.listen(listen.port, listen.host, () => {
-          server.off('error', reject)
-          resolve()
-        })
-      }).catch((err: unknown) => {
+    const listening = async () => {
+      const begun = once(server, 'listening')
+      server.listen(listen.port, listen.host)
+      await begun.catch((err: unknown) => {
         app.log.error({ err }, 'no metrics')
         throw err
       })
+    }
     const stopped = new AbortController()
     app.addHook('onListen', () => {
       retryUntilDone(listening, stopped.signal)
