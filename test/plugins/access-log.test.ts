@@ -114,7 +114,7 @@ t.test('logs what deviates from the reference once per value', async (t) => {
 t.test(
   'logs and counts whoever hangs up before the door has let them in, and asks CDF for nothing',
   async (t) => {
-    const { port, simulator, logs, app } = await startService(t, {
+    const { port, simulator, logs, app, quality } = await startService(t, {
       environment: { AUTH_MODE: 'jwt' },
       prepare: ({ identityProvider }) => {
         identityProvider.faults.standing = { delayMs: 300 }
@@ -126,21 +126,29 @@ t.test(
       `/jobs/${JOB_ID}/quality/events`,
       `/jobs/quality?jobId=${JOB_ID}`,
     ]
-    for (const path of paths) {
+    let arrived = 0
+    app.server.on('request', () => {
+      arrived += 1
+    })
+    const sockets = paths.map((path) => {
       const socket = connect(port, '127.0.0.1')
       socket.write(
         `GET ${path} HTTP/1.1\r\nHost: x\r\nPrefer: wait=20\r\nAuthorization: Bearer ${token}\r\n\r\n`,
       )
-      setTimeout(() => socket.destroy(), 100)
-    }
+      return socket
+    })
+    await until(() => arrived === paths.length)
+    for (const socket of sockets) socket.destroy()
     const lines = () => logs.filter(({ msg }) => msg === 'request')
     await until(() => lines().length === paths.length)
     t.ok(lines().every(({ status }) => status === 499))
     await until(() => app.lifeCycle.missing.size === 0)
-    await new Promise((resolve) => setTimeout(resolve, 100))
-    t.equal(simulator.cdf.requests.length, 0)
+    // Whoever stays comes after them.
+    await quality('7', { authorization: `Bearer ${token}` })
+    t.equal(simulator.cdf.requests.length, simulator.cdf.readsOf('7'))
     t.equal(app.jobWatches.sizes.watchers, 0)
-    t.equal(lines().length, paths.length, 'once each')
+    await until(() => lines().length > paths.length)
+    t.equal(lines().length, paths.length + 1, 'once each')
     t.match(await app.metrics.text(), 'status="499"')
   },
 )

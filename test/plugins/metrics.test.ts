@@ -151,9 +151,8 @@ t.test('tells what waits at CDF, and the state of the circuit', async (t) => {
   simulator.cdf.faults.next('hang')
   const waiting = [quality('1'), quality('2'), quality('3')]
   await until(() => simulator.cdf.requests.length === 1)
-  await new Promise((resolve) => setTimeout(resolve, 50))
+  while ((await value('cdf_job_quality_upstream_queue_length')) !== 2);
   t.equal(await value('cdf_job_quality_upstream_requests_in_flight'), 1)
-  t.equal(await value('cdf_job_quality_upstream_queue_length'), 2)
   await Promise.all(waiting)
   simulator.cdf.faults.standing = { status: 500 }
   for (const jobId of ['4', '5', '6', '7', '8']) await quality(jobId)

@@ -225,18 +225,20 @@ t.test('tells one state even to a token that ends at once', async (t) => {
 })
 
 t.test('does not let a slow job hold up the others when somebody comes back', async (t) => {
-  const { url, simulator, clock } = await startMovingService(t)
+  const { url, app, simulator, quality, clock } = await startMovingService(t)
   simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
   simulator.cdf.faults.next('hang')
+  const waiting = quality('1')
+  await until(() => simulator.cdf.readsOf('1') === 1)
   const opening = openEvents(t, `${url}${pathOf('1', JOB_ID)}`, { 'last-event-id': '"other"' })
-  await until(() => clock.timers.size === 1 && simulator.cdf.requests.length === 2)
-  await new Promise((resolve) => setTimeout(resolve, 50))
+  await until(() => app.jobQuality.latest(JOB_ID as JobId) !== undefined)
   clock.advance(1_000)
   const stream = await opening
   await until(() => stream.events.length === 1)
   t.strictSame(stream.states(), ['Running'])
   t.equal(simulator.cdf.readsOf('1'), 1, 'the slow one is not asked for twice')
   t.equal(simulator.cdf.readsOf(JOB_ID), 1)
+  await waiting
 })
 
 t.test('is behind the door, and takes no bad id', async (t) => {
@@ -284,8 +286,7 @@ t.test('keeps the newest state for who reads slowly, not a queue of all', async 
   t.teardown(() => socket.destroy())
   socket.pause()
   socket.write(`GET ${PATH} HTTP/1.1\r\nHost: x\r\n\r\n`)
-  await until(() => app.server.listening && socket.bytesWritten > 0)
-  await new Promise((resolve) => setTimeout(resolve, 50))
+  await until(() => app.jobWatches.sizes.watchers === 1)
   const STATES = 20_000
   for (let number = 1; number <= STATES; number += 1) {
     const quality = { ...(body as JobQuality), errorMessage: `${number} ${'x'.repeat(1_000)}` }
