@@ -1,34 +1,49 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { LogController } from 'fastify'
 import fp from 'fastify-plugin'
+import pino from 'pino'
+import type { AccessEntry } from '../src/access-line.ts'
+import { accessLine, rounded } from '../src/access-line.ts'
 import { parseJobId } from '../src/cdf/job-id.ts'
 import type { JobReadSummary } from '../src/jobs/job-read.ts'
 import { countedOutcomeOf } from '../src/jobs/job-read.ts'
-import type { RequestMode } from '../src/metrics.ts'
 import type { ProblemCode } from '../src/problem.ts'
-import { parseTraceparent } from '../src/trace-context.ts'
+import type { RequestMode } from '../src/request-durations.ts'
+import { spanRecorder } from '../src/trace-context.ts'
+import type { LogOutput } from './log-output.ts'
+import { traceOfRequest } from './request-trace.ts'
 
 /** What the log says in place of a status where nobody waited for one; nginx made it known. */
 const CALLER_GONE = 499
 
+const { debug: DEBUG = 20, info: INFO = 30, warn: WARN = 40 } = pino.levels.values
+
+/** Options of {@link accessLogPlugin}. */
+export interface AccessLogOptions {
+  log: LogOutput
+}
+
 /** One line for each request when it is over, and its place in the metrics; see {@link requestEnded}. */
 export const accessLogPlugin = fp(
-  async function accessLog(app) {
+  async function accessLog(app, { log }: AccessLogOptions) {
+    const leastLevel = pino.levels.values[app.log.level] ?? Number.POSITIVE_INFINITY
+    app.decorate('logRequest', (entry: AccessEntry) => {
+      if (entry.level >= leastLevel) log.requests.write(accessLine(entry))
+    })
+    app.addHook('onClose', async () => log.close())
     app.decorateReply('problemCode')
     app.decorateReply('jobRead')
     // Not `onResponse`, which does not come for whoever has hung up.
     app.addHook('onRequest', (request, reply, done) => {
-      reply.raw.once('close', () => {
-        requestEnded(request, reply, reply.raw.headersSent ? reply.statusCode : CALLER_GONE)
+      reply.raw.on('close', () => {
+        const isGone = !reply.raw.headersSent
+        if (isGone) spanRecorder()?.abandon(request.raw)
+        requestEnded(request, reply, isGone ? CALLER_GONE : reply.statusCode)
       })
       done()
     })
-    // The signal of a request does not tell of what was before somebody asked for it.
-    app.addHook('preHandler', (_request, reply, done) => {
-      done(reply.raw.destroyed ? new Error('the caller has hung up') : undefined)
-    })
   },
-  { name: 'access-log', dependencies: ['metrics'] },
+  { name: 'access-log', dependencies: ['metrics', 'request-trace'] },
 )
 
 /** For what Fastify logs itself: nothing but a stream that failed, and not because its caller has left. */
@@ -51,34 +66,38 @@ export class RequestLogController extends LogController {
  * @param status what was answered
  */
 export function requestEnded(request: FastifyRequest, reply: FastifyReply, status: number): void {
+  const { method, server, caller } = request
   const { url: route } = request.routeOptions
-  const { problemCode: code, jobRead } = reply
-  const { metrics } = request.server
+  const { problemCode: code, jobRead, elapsedTime: durationMs } = reply
   const mode = modeOf(route, reply)
-  const labels = { method: request.method, route: route ?? 'none', status, mode }
-  metrics.requests.observe(labels, reply.elapsedTime / 1000)
-  if (code) metrics.problems.inc({ code })
+  server.metrics.requests.count(method, route ?? 'none', status, mode, durationMs / 1000)
+  if (code) server.metrics.problems.inc({ code })
 
   const isGoodProbe = route?.startsWith('/health/') && status < 400
-  const level = isGoodProbe ? 'debug' : status < 500 ? 'info' : 'warn'
-  request.log[level](
-    {
-      traceId: parseTraceparent(request.headers.traceparent)?.traceId,
-      method: request.method,
-      route,
-      mode,
-      // What is no job id may be anything, a token pasted to the wrong place included.
-      jobId: parseJobId((request.params as { jobId?: string } | null)?.jobId ?? ''),
-      jobs: numberOfJobs(request),
-      status,
-      code,
-      caller: callerOf(request),
-      cache: jobRead && countedOutcomeOf(jobRead),
-      upstream: upstreamOf(jobRead),
-      durationMs: rounded(reply.elapsedTime),
-    },
-    'request',
-  )
+  server.logRequest({
+    level: isGoodProbe ? DEBUG : status < 500 ? INFO : WARN,
+    timeMs: Date.now(),
+    requestId: request.id,
+    traceId: traceOfRequest(request).traceId,
+    method,
+    route,
+    mode,
+    jobId: jobIdOf(request, jobRead),
+    jobs: numberOfJobs(request),
+    status,
+    code,
+    caller: caller?.forLog,
+    cache: jobRead && countedOutcomeOf(jobRead),
+    upstream: upstreamOf(jobRead),
+    durationMs,
+  })
+}
+
+/** What is no job id may be anything, a token pasted to the wrong place included. */
+function jobIdOf({ params }: FastifyRequest, jobRead: JobReadSummary | undefined) {
+  const jobId = (params as { jobId?: string } | null)?.jobId
+  // What was read for was checked before, and is in canonical form.
+  return jobRead || jobId === undefined ? jobId : parseJobId(jobId)
 }
 
 /** Of a list, as far as it was valid. */
@@ -93,22 +112,17 @@ function modeOf(route: string | undefined, reply: FastifyReply): RequestMode {
   return reply.hasHeader('preference-applied') ? 'wait' : 'plain'
 }
 
-function callerOf({ caller }: FastifyRequest) {
-  return caller ? { client: caller.clientId, subject: caller.subjectHash } : undefined
-}
-
 function upstreamOf(read: JobReadSummary | undefined) {
   if (!read?.upstream) return undefined
   const { attempts, last, durationMs } = read.upstream
   return { attempts, ...last, durationMs: rounded(durationMs) }
 }
 
-/** Milliseconds, to the microsecond. */
-function rounded(ms: number): number {
-  return Math.round(ms * 1000) / 1000
-}
-
 declare module 'fastify' {
+  interface FastifyInstance {
+    /** Writes the line of a request, if such lines are logged. */
+    logRequest: (entry: AccessEntry) => void
+  }
   interface FastifyReply {
     /** The code of the problem that was sent, if one was. */
     problemCode: ProblemCode | undefined

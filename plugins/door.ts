@@ -45,14 +45,10 @@ const INVALID_TOKEN = `${REALM}, error="invalid_token", error_description="The a
 export const doorPlugin = fp(
   async function door(app, { jwt, requiredScope, now, wallNow }: DoorOptions) {
     app.decorateRequest('caller', null)
-    // Of its own, so that unknown paths in this scope pass the door as well; CORS has a route for all their OPTIONS.
-    const notFound = async () => {
+    // Of its own, so that unknown paths in this scope pass the door as well.
+    app.setNotFoundHandler(async () => {
       throw new ProxyError('not-found')
-    }
-    app.setNotFoundHandler(notFound)
-    for (const url of ['/', '/*']) {
-      app.route({ method: 'OPTIONS', url, schema: { hide: true }, handler: notFound })
-    }
+    })
     if (!jwt) return
 
     const agent = httpAgent()
@@ -114,7 +110,10 @@ export const doorPlugin = fp(
         request.caller = known
         done()
       } else {
-        check(request, reply, token).then(done, done)
+        check(request, reply, token)
+          .catch((error: Error) => error)
+          // The signal of a request does not tell of what was before somebody asked for it.
+          .then((error) => done(reply.raw.destroyed ? new Error('the caller has hung up') : error))
       }
     })
 
@@ -131,6 +130,7 @@ export const doorPlugin = fp(
 
 /** What stands behind the scheme Bearer, which may be written in any case (RFC 9110 §11.4); `undefined` for another one. */
 function tokenOf(authorization = ''): string | undefined {
+  if (authorization.startsWith('Bearer ') && authorization[7] !== ' ') return authorization.slice(7)
   const scheme = /^bearer(?: +|$)/i.exec(authorization)
   return scheme ? authorization.slice(scheme[0].length) : undefined
 }

@@ -9,7 +9,7 @@ import { CoolDown } from '../src/cdf/cool-down.ts'
 import { RetryBudget } from '../src/cdf/retry-budget.ts'
 import { UpstreamGate } from '../src/cdf/upstream-gate.ts'
 import { EventLoopLoad } from '../src/event-loop-load.ts'
-import { httpAgent } from '../src/http-agent.ts'
+import { httpAgent, httpPool } from '../src/http-agent.ts'
 import { JobCache } from '../src/jobs/job-cache.ts'
 import { JobQualityReader } from '../src/jobs/job-quality-reader.ts'
 import { retryUntilDone } from '../src/retry-until-done.ts'
@@ -48,6 +48,7 @@ export const jobQualityPlugin = fp(
     const { cdf, identityProvider, jobs, upstream, serviceVersion, now, random } = options
     const { metrics } = app
     const agent = httpAgent()
+    const pool = httpPool(new URL(cdf.baseUrl).origin)
     app.lifeCycle.missing.add('identity-provider-unavailable')
     const stopped = new AbortController()
 
@@ -77,7 +78,7 @@ export const jobQualityPlugin = fp(
       cdfVersion: cdf.version,
       serviceVersion,
       tokens,
-      dispatcher: agent,
+      dispatcher: pool,
       gate: new UpstreamGate({ concurrency, coolDown, breaker, random }),
       retries: new RetryBudget(now),
       attemptTimeoutMs: upstream.attemptTimeoutMs,
@@ -143,7 +144,7 @@ export const jobQualityPlugin = fp(
     app.addHook('onClose', async () => {
       stopped.abort()
       load.stop()
-      await agent.destroy()
+      await Promise.all([agent.destroy(), pool.destroy()])
     })
   },
   { name: 'job-quality', dependencies: ['life-cycle', 'metrics'] },

@@ -11,11 +11,8 @@ import { endWithProblem } from './problems.ts'
  */
 export const requestFramingPlugin = fp(
   async function requestFraming(app) {
-    app.addHook('onRequest', (request, reply, done) => {
-      if (isFramed(request)) return done()
-      // Before the hook of CORS, which would answer a preflight whatever its framing.
-      reply.headers(app.corsHeadersFor(request.headers.origin))
-      done(new ProxyError('invalid-request'))
+    app.addHook('onRequest', (request, _reply, done) => {
+      done(isFramed(request) ? undefined : new ProxyError('invalid-request'))
     })
 
     // No route takes a body, whatever its type; a small one is read, so that the connection can go on.

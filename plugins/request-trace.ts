@@ -1,18 +1,31 @@
+import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { continueTrace, parseTraceparent } from '../src/trace-context.ts'
+import type { Trace } from '../src/trace-context.ts'
+import { traceOf } from '../src/trace-context.ts'
 
 /**
- * Every request belongs to one trace from its first hook on: `request.headers.traceparent` is valid, the caller's or
- * that of a new trace. The log names this trace, and the calls that the request causes go on with it. (Where spans are
- * recorded, it is the request's own span that stands there.)
+ * Every request belongs to one trace, see {@link traceOfRequest}. The log names it, and the calls that the request
+ * causes go on with it.
  * @see https://www.w3.org/TR/trace-context/#traceparent-header
  */
 export const requestTracePlugin = fp(
   async function requestTrace(app) {
-    app.addHook('onRequest', ({ headers }, _reply, done) => {
-      if (!parseTraceparent(headers.traceparent)) headers.traceparent = continueTrace(undefined)
-      done()
-    })
+    app.decorateRequest('trace', undefined)
   },
   { name: 'request-trace' },
 )
+
+/**
+ * The caller's trace, or a new one. (Where spans are recorded, it is the request's own span that stands in the header.)
+ */
+export function traceOfRequest(request: FastifyRequest): Trace {
+  request.trace ??= traceOf(request.headers.traceparent)
+  return request.trace
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** As far as somebody has asked for it. */
+    trace: Trace | undefined
+  }
+}

@@ -10,11 +10,16 @@ export const COMMON_HEADERS = Object.freeze({
   'content-security-policy': NOTHING_CSP,
 })
 
-/** The headers of every answer, and the id by which it is found in the log. Four headers by hand: a general header plugin costs more than the whole cached answer. */
+/**
+ * The headers of every answer, and the id by which it is found in the log. By hand: a general header plugin costs more
+ * than the whole cached answer. When the answer is sent, since a cached one goes another way (`writeCachedAnswer`).
+ */
 export const responseHeadersPlugin = fp(
   async function responseHeaders(app) {
-    app.addHook('onRequest', (request, reply, done) => {
+    app.addHook('onSend', (request, reply, _payload, done) => {
+      const policy = reply.getHeader('content-security-policy')
       reply.headers(COMMON_HEADERS).header('x-request-id', request.id)
+      if (policy !== undefined) reply.header('content-security-policy', policy)
       done()
     })
   },

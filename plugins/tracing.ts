@@ -15,7 +15,7 @@ import type { ReadableSpan } from '@opentelemetry/sdk-trace-node'
 import { BatchSpanProcessor, NodeTracerProvider } from '@opentelemetry/sdk-trace-node'
 import type { FastifyRequest } from 'fastify'
 import packageJson from '../package.json' with { type: 'json' }
-import type { RunInSpan } from '../src/trace-context.ts'
+import type { SpanRecorder } from '../src/trace-context.ts'
 import { formatTraceparent, parseTraceparent, recordSpans } from '../src/trace-context.ts'
 
 /** A collector that does not answer holds up the end of the process no longer than this. */
@@ -63,7 +63,7 @@ export function startTracing(onFailure: (error: unknown) => void): () => Promise
   })
   // By its request id, a call is found in the log of CDF as well as in ours.
   new UndiciInstrumentation({ headersToSpanAttributes: { requestHeaders: ['x-request-id'] } })
-  recordSpans(runInSpan)
+  recordSpans({ run: runInSpan, abandon })
   return () => Promise.race([provider.shutdown().catch(() => {}), sleep(FLUSH_LIMIT_MS)])
 }
 
@@ -100,17 +100,22 @@ function describeRequest(span: Span, { method, routeOptions, raw }: FastifyReque
   span.updateName(route ? `${method} ${route}` : method)
   span.setAttribute('url.path', route ?? '')
   raw.headers.traceparent = traceparentOf(span.spanContext())
-  // No answer is sent to a caller who has hung up, and so no hook of one ends the span.
-  raw.once('close', () => {
-    if (span.isRecording()) span.setAttribute(STATUS_CODE, CALLER_GONE).end()
-  })
+  spans.set(raw, span)
+}
+
+const spans = new WeakMap<object, Span>()
+
+/** No answer is sent to a caller who has hung up, and so no hook of one ends the span. */
+function abandon(request: object): void {
+  const span = spans.get(request)
+  if (span?.isRecording()) span.setAttribute(STATUS_CODE, CALLER_GONE).end()
 }
 
 /**
  * A call belongs to the request in whose course it is made, as long as that is of the trace that the call was given.
  * Otherwise its request is over, or there never was one, and it begins a trace of its own.
  */
-const runInSpan: RunInSpan = (traceparent, call) => {
+const runInSpan: SpanRecorder['run'] = (traceparent, call) => {
   const active = trace.getSpanContext(context.active())
   const belongs = active && active.traceId === parseTraceparent(traceparent)?.traceId
   return context.with(belongs ? context.active() : ROOT_CONTEXT, call)

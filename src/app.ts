@@ -9,6 +9,8 @@ import { doorPlugin } from '../plugins/door.ts'
 import { jobQualityPlugin } from '../plugins/job-quality.ts'
 import { jobWatchesPlugin } from '../plugins/job-watches.ts'
 import { lifeCyclePlugin } from '../plugins/life-cycle.ts'
+import type { LogDestination } from '../plugins/log-output.ts'
+import { logOutput } from '../plugins/log-output.ts'
 import { methodNotAllowedPlugin } from '../plugins/method-not-allowed.ts'
 import { metricsPlugin } from '../plugins/metrics.ts'
 import { openApiPlugin } from '../plugins/openapi.ts'
@@ -17,7 +19,6 @@ import { requestFramingPlugin } from '../plugins/request-framing.ts'
 import { requestTracePlugin } from '../plugins/request-trace.ts'
 import { requiredScopePlugin } from '../plugins/required-scope.ts'
 import { responseHeadersPlugin } from '../plugins/response-headers.ts'
-import type { LogDestination } from '../plugins/server-options.ts'
 import { serverOptions } from '../plugins/server-options.ts'
 import { docsRoutes } from '../routes/docs.ts'
 import { healthRoutes } from '../routes/health.ts'
@@ -50,13 +51,14 @@ export async function buildApp(config: Config, seams: Seams = {}): Promise<Fasti
   const { cdf, identityProvider, jobs, upstream } = config
   const cdfOptions = { cdf, identityProvider, jobs, upstream }
   const serviceVersion = packageJson.version
-  const app = Fastify(serverOptions(config.server, seams.logDestination))
+  const log = logOutput(seams.logDestination)
+  const app = Fastify(serverOptions(config.server, log.others))
 
   await app.register(lifeCyclePlugin)
   await app.register(metricsPlugin, { ...config.metrics, serviceVersion })
   await app.register(requestTracePlugin)
   await app.register(responseHeadersPlugin)
-  await app.register(accessLogPlugin)
+  await app.register(accessLogPlugin, { log })
   await app.register(problemsPlugin)
   await app.register(requestFramingPlugin)
   await app.register(corsPlugin, config.cors)
@@ -69,7 +71,7 @@ export async function buildApp(config: Config, seams: Seams = {}): Promise<Fasti
   await app.register(
     async function behindTheDoor(scope) {
       await scope.register(doorPlugin, { ...config.door, now, wallNow })
-      await scope.register(callerRateLimitPlugin, config.rateLimit)
+      await scope.register(callerRateLimitPlugin, { ...config.rateLimit, now })
       await scope.register(requiredScopePlugin, config.door)
       await scope.register(jobQualityRoutes, { after, now })
       await scope.register(jobQualityListRoutes)

@@ -1,9 +1,17 @@
-import { Agent } from 'undici'
+import { Agent, Pool } from 'undici'
+
+/** Largest body that is read from anybody: 1 MiB. A job status has less than 1 KiB. */
+export const MAX_BODY_BYTES = 1024 * 1024
 
 /**
- * Connections to CDF or to an identity provider. HTTP/1.1 only: over HTTP/2, which undici offers by default, it takes a
+ * Connections to an identity provider, wherever it says that its parts are. HTTP/1.1 only: over HTTP/2, which undici offers by default, it takes a
  * stream that is reset in the middle of a body for the end of that body.
  */
 export function httpAgent(options: Agent.Options = {}): Agent {
-  return new Agent({ ...options, allowH2: false })
+  return new Agent({ ...options, allowH2: false, maxResponseSize: MAX_BODY_BYTES })
+}
+
+/** The same, to one origin: with nothing to look up for each request. */
+export function httpPool(origin: string): Pool {
+  return new Pool(origin, { allowH2: false, maxResponseSize: MAX_BODY_BYTES })
 }

@@ -1,10 +1,8 @@
 import { promisify } from 'node:util'
 import { brotliDecompress, gunzip, inflate, zstdDecompress } from 'node:zlib'
 import type { Dispatcher } from 'undici'
-import { request } from 'undici'
-
-/** Largest body that is read from anybody, after unpacking: 1 MiB. A job status has less than 1 KiB. */
-const MAX_BODY_BYTES = 1024 * 1024
+import { errors } from 'undici'
+import { MAX_BODY_BYTES } from './http-agent.ts'
 
 /** The beginning of an answer. */
 export interface HttpHead {
@@ -34,24 +32,44 @@ export class UnreadableAnswerError extends Error {
   override readonly name = 'UnreadableAnswerError'
 }
 
+/** A URL in two parts, for whoever asks often: nothing is left to be parsed. */
+export interface HttpTarget {
+  origin: string
+  /** With the query. */
+  path: string
+}
+
 /**
- * One HTTP request and its whole answer, bounded in size by {@link MAX_BODY_BYTES} and in time by the signal alone:
- * undici's own timeouts restart at every byte, and `fetch` unpacks after its size check. Redirects are not followed.
+ * One HTTP request and its whole answer, bounded in size by {@link MAX_BODY_BYTES} (packed, by the agent) and in time by
+ * the signal alone: undici's own timeouts restart at every byte, and `fetch` unpacks after its size check. Redirects are
+ * not followed.
  * @throws UnreadableAnswerError for such an answer; the signal's reason when it aborts; undici's errors for the connection
  */
-export async function exchange(url: string, options: HttpRequest): Promise<HttpAnswer> {
-  const { onHead, ...sent } = options
-  const { statusCode: status, headers, body } = await request(url, sent)
+export async function exchange(
+  target: string | HttpTarget,
+  options: HttpRequest,
+): Promise<HttpAnswer> {
+  const { onHead, dispatcher, ...sent } = options
+  const {
+    statusCode: status,
+    headers,
+    body,
+  } = await dispatcher.request({
+    ...(typeof target === 'string' ? parsed(target) : target),
+    ...sent,
+  })
   onHead?.({ status, headers })
-  const chunks: Buffer[] = []
-  let bytes = 0
-  // Leaving the loop by a throw destroys the connection, so that the rest is never received.
-  for await (const chunk of body as AsyncIterable<Buffer>) {
-    bytes += chunk.length
-    if (bytes > MAX_BODY_BYTES) throw new UnreadableAnswerError('the body is too large')
-    chunks.push(chunk)
-  }
-  return { status, headers, body: await unpack(Buffer.concat(chunks), headers['content-encoding']) }
+  const bytes = await body.bytes().catch((error: unknown) => {
+    if (!(error instanceof errors.ResponseExceededMaxSizeError)) throw error
+    throw new UnreadableAnswerError('the body is too large')
+  })
+  const packed = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  return { status, headers, body: await unpack(packed, headers['content-encoding']) }
+}
+
+function parsed(url: string): HttpTarget {
+  const { origin, pathname, search } = new URL(url)
+  return { origin, path: pathname + search }
 }
 
 const gunzipAsync = promisify(gunzip)

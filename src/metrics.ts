@@ -1,10 +1,8 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import { PROBLEM_CODES } from './problem.ts'
+import { RequestDurations } from './request-durations.ts'
 
 const PREFIX = 'cdf_job_quality_'
-
-/** What a request was made for: an answer at once, one when something has changed, or a stream. */
-export type RequestMode = 'plain' | 'wait' | 'stream'
 
 /**
  * Everything that is measured, in one place. No label holds a job id, a caller or a URL, so that the number of series
@@ -19,13 +17,7 @@ export class Metrics {
   readonly #registry = new Registry()
   readonly #scrapes: (() => void)[] = []
 
-  readonly requests = new Histogram({
-    name: 'http_request_duration_seconds',
-    help: 'HTTP requests, from the first byte to the last one of the answer.',
-    labelNames: ['method', 'route', 'status', 'mode'],
-    buckets: [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
-    registers: [this.#registry],
-  })
+  readonly requests = new RequestDurations(this.#registry)
   readonly problems = this.#counter('problems', 'Answers that were a problem.', ['code'])
   readonly cacheOutcomes = this.#counter(
     'cache_outcomes',

@@ -3,6 +3,7 @@ import closeWithGrace from 'close-with-grace'
 import { buildApp } from './app.ts'
 import type { Config } from './config.ts'
 import { loadConfig } from './config.ts'
+import { holdTick } from './hold-tick.ts'
 import { ConfigError } from './load-environment.ts'
 
 /** `EX_CONFIG` of sysexits.h. */
@@ -75,4 +76,5 @@ async function startTracing(
   return tracing.startTracing(onFailure)
 }
 
+holdTick()
 await main()

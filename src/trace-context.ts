@@ -29,42 +29,66 @@ export function formatTraceparent({ traceId, spanId, sampled }: TraceParent): st
   return `00-${traceId}-${spanId}-${sampled ? '01' : '00'}`
 }
 
-/** The last digits of a UUID, for which Node keeps random bytes in stock: a seventh of what `randomBytes` costs each request. */
-function randomHex(digits: 16 | 32): string {
-  return randomUUID().replaceAll('-', '').slice(-digits)
+/** What the calls of one request have in common. */
+export type Trace = Pick<TraceParent, 'traceId' | 'sampled'>
+
+/** The trace that a `traceparent` names; a new one, not sampled, if there is none or an invalid one. */
+export function traceOf(header: string | string[] | undefined): Trace {
+  return (
+    (header === undefined ? undefined : parseTraceparent(header)) ?? {
+      traceId: randomHex32(),
+      sampled: false,
+    }
+  )
 }
 
-/**
- * The `traceparent` to send upstream: the caller's trace with a new parent id, or a new trace, not sampled,
- * if the caller sent none or an invalid one.
- */
+/** The `traceparent` to send upstream: this trace, with a new parent id. */
+export function traceparentIn({ traceId, sampled }: Trace): string {
+  return formatTraceparent({ traceId, spanId: randomHex32().slice(16), sampled })
+}
+
+/** The `traceparent` to send upstream: the trace of that header, with a new parent id. */
 export function continueTrace(header: string | string[] | undefined): string {
-  const { traceId, sampled } = parseTraceparent(header) ?? {
-    traceId: randomHex(32),
-    sampled: false,
-  }
-  return formatTraceparent({ traceId, spanId: randomHex(16), sampled })
+  return traceparentIn(traceOf(header))
+}
+
+/** The digits of a UUID, for which Node keeps random bytes in stock: a tenth of what `randomBytes` costs each request. */
+function randomHex32(): string {
+  const uuid = randomUUID()
+  return (
+    uuid.slice(0, 8) + uuid.slice(9, 13) + uuid.slice(14, 18) + uuid.slice(19, 23) + uuid.slice(24)
+  )
+}
+
+/** Spans for what this process does, where they are recorded. */
+export interface SpanRecorder {
+  /** Makes a call in such a way that a span is recorded for it, which adds its own `traceparent`. */
+  run: <Result>(traceparent: string | undefined, call: () => Result) => Result
+  /** Ends the span of a request whose caller has hung up. */
+  abandon: (request: object) => void
+}
+
+let recorder: SpanRecorder | undefined
+
+/** From now on spans are recorded: of this process, like all that hears of its HTTP calls. */
+export function recordSpans(spans: SpanRecorder): void {
+  recorder = spans
+}
+
+/** What records spans, if they are recorded. */
+export function spanRecorder(): SpanRecorder | undefined {
+  return recorder
 }
 
 /**
- * Makes a call within a trace, and gives it the headers that say so.
+ * Makes a call within a trace, and gives it the headers that say so; where spans are recorded, they say it.
  * @param traceparent of the trace that the call belongs to; `undefined` = one of its own
  */
 export function callInTrace<Result>(
   traceparent: string | undefined,
   call: (headers: Record<string, string>) => Result,
 ): Result {
-  return runInSpan
-    ? runInSpan(traceparent, () => call({}))
+  return recorder
+    ? recorder.run(traceparent, () => call({}))
     : call({ traceparent: traceparent ?? continueTrace(undefined) })
-}
-
-/** Makes a call in such a way that a span is recorded for it, which adds its own `traceparent`. */
-export type RunInSpan = <Result>(traceparent: string | undefined, call: () => Result) => Result
-
-let runInSpan: RunInSpan | undefined
-
-/** From now on {@link callInTrace} leaves the header to spans: of this process, like all that hears of its HTTP calls. */
-export function recordSpans(run: RunInSpan): void {
-  runInSpan = run
 }

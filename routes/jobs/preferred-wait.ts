@@ -10,7 +10,8 @@ const WAIT = /^wait\s*=\s*(?:(\d+)|"(\d+)")\s*(?:;.*)?$/i
  * @see https://www.rfc-editor.org/rfc/rfc7240#section-4.3
  */
 export function preferredWaitSeconds(prefer: string | string[] | undefined): number | undefined {
-  const first = String(prefer ?? '')
+  if (prefer === undefined) return undefined
+  const first = String(prefer)
     .split(',')
     .map((preference) => preference.trim())
     .find((preference) => /^wait\s*(?:[=;]|$)/i.test(preference))

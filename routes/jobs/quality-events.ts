@@ -7,10 +7,9 @@ import type { JobId } from '../../src/cdf/job-id.ts'
 import { JobEventStream, knowsAll } from '../../src/jobs/job-event-stream.ts'
 import type { JobRead } from '../../src/jobs/job-read.ts'
 import { within } from '../../src/jobs/wait-for-change.ts'
-import { originOf } from '../call-origin.ts'
+import { callerSignal, originOf } from '../call-origin.ts'
 import { jobIdValidator } from './job-id-validator.ts'
 import { jobEventsRouteSchema, jobListEventsRouteSchema } from './quality-schema.ts'
-import { varyOf } from './send-job-answer.ts'
 
 /** Options of {@link jobQualityEventsRoutes}. */
 export interface JobQualityEventsOptions {
@@ -41,12 +40,13 @@ export const jobQualityEventsRoutes: FastifyPluginAsyncTypebox<JobQualityEventsO
   app.metrics.onScrape(() => app.metrics.streams.set(limit.size))
 
   async function stream(request: FastifyRequest, reply: FastifyReply, jobIds: JobId[]) {
-    reply.headers({ 'cache-control': 'private, no-cache', vary: varyOf(reply) })
+    reply.headers({ 'cache-control': 'private, no-cache', vary: 'Authorization' })
     const origin = originOf(request)
     const lastEventId = request.headers['last-event-id']
     const known = new Map<JobId, JobRead>()
     if (typeof lastEventId === 'string') {
-      const context = () => ({ ...origin, signal: request.signal })
+      const signal = callerSignal(reply)
+      const context = () => ({ ...origin, signal })
       const reads = jobIds.map(async (jobId) => {
         const read = await app.jobQuality.read(jobId, context)
         known.set(jobId, read)

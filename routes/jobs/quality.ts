@@ -1,16 +1,16 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { After } from '../../src/after.ts'
 import type { JobId } from '../../src/cdf/job-id.ts'
 import type { JobRead } from '../../src/jobs/job-read.ts'
 import { fromCache, isFinal } from '../../src/jobs/job-read.ts'
 import { waitForChange, within } from '../../src/jobs/wait-for-change.ts'
-import { originOf } from '../call-origin.ts'
+import { callerSignal, originOf } from '../call-origin.ts'
 import { matchesIfNoneMatch } from '../if-none-match.ts'
 import { jobIdValidator } from './job-id-validator.ts'
 import { preferredWaitSeconds } from './preferred-wait.ts'
 import { jobQualityRouteSchema } from './quality-schema.ts'
-import { sendJobAnswer, tellCacheStatus } from './send-job-answer.ts'
+import { sendCachedAnswer, sendJobAnswer, tellCacheStatus } from './send-job-answer.ts'
 
 /** Options of {@link jobQualityRoutes}. */
 export interface JobQualityRoutesOptions {
@@ -25,14 +25,19 @@ export const jobQualityRoutes: FastifyPluginAsyncTypebox<JobQualityRoutesOptions
   { after, now },
 ) => {
   /** The answer as soon as it differs from what the caller has, or as soon as the job is done. */
-  async function readWaiting(request: FastifyRequest, jobId: JobId, waitSeconds: number) {
+  async function readWaiting(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    jobId: JobId,
+    waitSeconds: number,
+  ) {
     const ifNoneMatch = request.headers['if-none-match']
     const isNews = ({ answer }: JobRead) =>
       answer !== undefined &&
       ifNoneMatch !== undefined &&
       !matchesIfNoneMatch(ifNoneMatch, answer.etag)
     const endMs = now() + 1000 * waitSeconds
-    const { signal } = request
+    const signal = callerSignal(reply)
     const origin = originOf(request)
     const known = app.jobQuality.latest(jobId)
     const reading = app.jobQuality.read(jobId, () => ({ ...origin, signal }))
@@ -50,16 +55,32 @@ export const jobQualityRoutes: FastifyPluginAsyncTypebox<JobQualityRoutesOptions
   app.get(
     '/:jobId/quality',
     { schema: jobQualityRouteSchema, validatorCompiler: jobIdValidator },
-    async (request, reply) => {
+    (request, reply) => {
       const jobId = request.params.jobId as JobId
       const waitSeconds = preferredWaitSeconds(request.headers.prefer)
       if (waitSeconds !== undefined) reply.header('preference-applied', `wait=${waitSeconds}`)
-      const read = await (waitSeconds === undefined
-        ? app.jobQuality.read(jobId, () => ({ ...originOf(request), signal: request.signal }))
-        : readWaiting(request, jobId, waitSeconds))
-      tellCacheStatus(reply, read)
-      if (read.problem) throw read.problem
-      return sendJobAnswer(request, reply, read.answer)
+      const read =
+        waitSeconds === undefined
+          ? app.jobQuality.read(jobId, () => ({
+              ...originOf(request),
+              signal: callerSignal(reply),
+            }))
+          : readWaiting(request, reply, jobId, waitSeconds)
+      // What the cache has is sent without a promise.
+      if (!(read instanceof Promise) && read.answer)
+        sendCachedAnswer(request, reply, read, read.answer)
+      else return sendRead(request, reply, read)
     },
   )
+}
+
+async function sendRead(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  reading: JobRead | Promise<JobRead>,
+) {
+  const read = await reading
+  if (read.answer) return sendJobAnswer(request, reply, read, read.answer)
+  tellCacheStatus(reply, read)
+  throw read.problem
 }

@@ -1,7 +1,12 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { COMMON_HEADERS } from '../../plugins/response-headers.ts'
 import type { JobAnswer } from '../../src/jobs/job-answer.ts'
 import type { JobRead, JobReadSummary } from '../../src/jobs/job-read.ts'
+import { spanRecorder } from '../../src/trace-context.ts'
 import { matchesIfNoneMatch } from '../if-none-match.ts'
+
+/** What of an answer is sent. */
+export type SentAnswer = Pick<JobAnswer, 'body' | 'byteLength' | 'etag' | 'done'>
 
 /** RFC 9211, by how the cache took part. */
 const CACHE_STATUS = {
@@ -12,9 +17,29 @@ const CACHE_STATUS = {
 } as const satisfies Record<JobRead['outcome'], string>
 
 /** A browser may keep the answer, but each use passes here again: the 304 costs no upstream call. */
-const DONE_HEADERS = Object.freeze({ 'cache-control': 'private, no-cache' })
+const DONE_HEADERS = Object.freeze({ 'cache-control': 'private, no-cache', vary: 'Authorization' })
 /** The polling hint, in seconds, for whoever polls. */
 const PENDING_HEADERS = Object.freeze({ ...DONE_HEADERS, 'retry-after': '2' })
+/** Of a body. */
+const CONTENT_TYPE = 'application/json; charset=utf-8'
+
+/** Sends the bytes of an answer, or 304 to whoever has them, with what the cache had to do with it. */
+export function sendJobAnswer(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  read: JobReadSummary,
+  answer: SentAnswer,
+): FastifyReply {
+  const { done, etag, body } = answer
+  tellCacheStatus(reply, read)
+  reply.headers(done ? DONE_HEADERS : PENDING_HEADERS).header('etag', etag)
+  if (matchesIfNoneMatch(request.headers['if-none-match'], etag)) {
+    reply.code(304)
+    // To a HEAD, Fastify tells the length of what it gets; that of nothing would be wrong (RFC 9110 §8.6).
+    if (request.method !== 'HEAD') return reply.send()
+  }
+  return reply.header('content-type', CONTENT_TYPE).send(body)
+}
 
 /** `Cache-Status` and, for what came from the cache, `Age`. */
 export function tellCacheStatus(reply: FastifyReply, read: JobReadSummary): void {
@@ -24,26 +49,47 @@ export function tellCacheStatus(reply: FastifyReply, read: JobReadSummary): void
   if (ageSeconds !== undefined) reply.header('age', ageSeconds)
 }
 
-/** Sends the bytes of an answer, or 304 to whoever has them. */
-export function sendJobAnswer(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  { body, etag, done }: Pick<JobAnswer, 'body' | 'etag' | 'done'>,
-): FastifyReply {
-  reply
-    .headers(done ? DONE_HEADERS : PENDING_HEADERS)
-    .header('etag', etag)
-    .header('vary', varyOf(reply))
-  if (matchesIfNoneMatch(request.headers['if-none-match'], etag)) {
-    reply.code(304)
-    // To a HEAD, Fastify tells the length of what it gets; that of nothing would be wrong (RFC 9110 §8.6).
-    if (request.method !== 'HEAD') return reply.send()
-  }
-  return reply.header('content-type', 'application/json; charset=utf-8').send(body)
+/** Names and values in turn, as Node takes them without looking for doubles. */
+const COMMON_HEAD = Object.entries(COMMON_HEADERS).flat()
+const DONE_HEAD = headOf(DONE_HEADERS)
+const PENDING_HEAD = headOf(PENDING_HEADERS)
+
+function headOf({ vary, ...headers }: Readonly<Record<string, string>>): readonly string[] {
+  return [...COMMON_HEAD, ...Object.entries(headers).flat(), 'cache-status', CACHE_STATUS.hit]
 }
 
-/** `Vary`: CORS, where it is on, has said Origin already. */
-export function varyOf(reply: FastifyReply): string {
-  const vary = reply.getHeader('vary')
-  return vary === undefined ? 'Authorization' : `Authorization, ${vary}`
+/**
+ * Sends what came from the cache as {@link sendJobAnswer} does, with the same headers, but past the hooks of `onSend` and
+ * in one go: head and body leave in one piece, which halves what Fastify and Node have to do for it.
+ */
+export function sendCachedAnswer(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  read: JobReadSummary,
+  answer: SentAnswer,
+): void {
+  const { server, headers, id } = request
+  // Spans are ended, and connections closed, by hooks; to a HEAD, Fastify knows what not to send.
+  if (request.method !== 'GET' || spanRecorder() || server.lifeCycle.draining) {
+    sendJobAnswer(request, reply, read, answer)
+    return
+  }
+  const { done, etag, body, byteLength } = answer
+  reply.jobRead = read
+  const head = [...(done ? DONE_HEAD : PENDING_HEAD), 'x-request-id', id, 'etag', etag]
+  head.push('age', String(read.ageSeconds))
+  const cors = server.corsHeadersFor(headers.origin)
+  let vary: string = DONE_HEADERS.vary
+  for (const name in cors) {
+    if (name === 'vary') vary = `${vary}, ${cors[name]}`
+    else head.push(name, cors[name] as string)
+  }
+  head.push('vary', vary)
+  const { raw: response } = reply
+  if (matchesIfNoneMatch(headers['if-none-match'], etag)) {
+    response.writeHead(304, head).end()
+  } else {
+    head.push('content-type', CONTENT_TYPE, 'content-length', String(byteLength))
+    response.writeHead(200, head).end(body)
+  }
 }

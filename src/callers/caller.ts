@@ -5,8 +5,11 @@ import type { JWTPayload } from 'jose'
 export interface Caller {
   /** `client_id` (RFC 9068), `azp` or `appid`, for the log: its first 200 characters; empty if the token has none. */
   readonly clientId: string
-  /** A keyed hash of the subject, for the log: it tells callers apart and not who they are; empty if there is none. */
-  readonly subjectHash: string
+  /**
+   * `{ client, subject }` for the log, serialized: with {@link clientId}, and a keyed hash of the subject, which tells
+   * callers apart and not who they are; empty if there is none.
+   */
+  readonly forLog: string
   /** A hash of subject and client, for limits: the same text for every token of theirs; empty if it has neither. */
   readonly key: string
   /** When the token ends, milliseconds since the epoch. */
@@ -28,10 +31,12 @@ export function callerOf(
   const { sub, client_id: clientId, azp, appid, scope, scp, roles } = payload
   const subject = typeof sub === 'string' ? sub : ''
   const client = String([clientId, azp, appid].find((value) => typeof value === 'string') ?? '')
+  const shortClient = client.slice(0, 200)
+  const subjectHash =
+    subject && createHmac('sha256', subjectKey).update(subject).digest('base64url').slice(0, 16)
   return {
-    clientId: client.slice(0, 200),
-    subjectHash:
-      subject && createHmac('sha256', subjectKey).update(subject).digest('base64url').slice(0, 16),
+    clientId: shortClient,
+    forLog: JSON.stringify({ client: shortClient, subject: subjectHash }),
     expiresAtMs: (payload.exp ?? 0) * 1000,
     // The length tells where the subject ends, whatever is in it.
     key: subject || client ? hashOf(`${subject.length}:${subject}${client}`) : '',

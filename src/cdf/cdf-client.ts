@@ -2,9 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Dispatcher } from 'undici'
 import type { TokenProvider } from '../auth/token-provider.ts'
 import { codeOf } from '../error-for-log.ts'
-import type { HttpHead } from '../http-exchange.ts'
+import type { HttpHead, HttpTarget } from '../http-exchange.ts'
 import { exchange } from '../http-exchange.ts'
 import type { ProblemCode, UpstreamAnswer } from '../problem.ts'
+import { TimeLimit } from '../time-limit.ts'
 import { callInTrace } from '../trace-context.ts'
 import type { Attempt } from './attempt.ts'
 import { cutShort, judge, unanswered, upstreamOf } from './attempt.ts'
@@ -68,10 +69,16 @@ const RETRY_DELAY_MS = { min: 50, max: 250 }
 export class CdfClient {
   readonly #options: CdfClientOptions
   readonly #headers: Record<string, string>
+  readonly #origin: string
+  /** All of it but the job's id. */
+  readonly #path: string
 
   constructor(options: CdfClientOptions) {
     const agent = `cdf-job-quality/${options.serviceVersion}`
+    const { origin, pathname } = new URL(`${options.baseUrl}/`)
     this.#options = options
+    this.#origin = origin
+    this.#path = `${pathname}api/v1/projects/${encodeURIComponent(options.project)}/advancedjoins/estimatequality/`
     this.#headers = {
       accept: 'application/json',
       ...(options.cdfVersion && { 'cdf-version': options.cdfVersion }),
@@ -92,8 +99,8 @@ export class CdfClient {
    */
   async getEstimateQualityJob(jobId: string, context: CallContext): Promise<CdfJob> {
     const { tokens, gate, retries, deadlineMs, maxAttempts, random } = this.#options
-    const deadline = AbortSignal.timeout(deadlineMs)
-    const signal = AbortSignal.any([context.signal, deadline])
+    using deadline = new TimeLimit(context.signal, deadlineMs)
+    const { signal } = deadline
     const { traceparent } = context
     gate.assertOpen()
     retries.countCall()
@@ -139,10 +146,11 @@ export class CdfClient {
   ): Promise<Attempt> {
     const { attemptTimeoutMs, deadlineMs, dispatcher } = this.#options
     const startedAt = performance.now()
-    const timeout = AbortSignal.any([signal, AbortSignal.timeout(attemptTimeoutMs)])
+    using limit = new TimeLimit(signal, attemptTimeoutMs)
+    const timeout = limit.signal
     let head: HttpHead | undefined
     const outcome = await callInTrace(traceparent, (traceHeaders) =>
-      exchange(this.#urlOf(jobId), {
+      exchange(this.#targetOf(jobId), {
         method: 'GET',
         headers: {
           ...this.#headers,
@@ -181,10 +189,8 @@ export class CdfClient {
     return attempt
   }
 
-  #urlOf(jobId: string): string {
-    const { baseUrl, project } = this.#options
-    const path = `advancedjoins/estimatequality/${encodeURIComponent(jobId)}`
-    return `${baseUrl}/api/v1/projects/${encodeURIComponent(project)}/${path}`
+  #targetOf(jobId: string): HttpTarget {
+    return { origin: this.#origin, path: this.#path + encodeURIComponent(jobId) }
   }
 }
 

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { JobQuality } from './job-quality.ts'
 import { lacksScores } from './normalize-job.ts'
 
@@ -7,8 +7,10 @@ const SCORELESS_FRESH_MS = 60_000
 
 /** What is sent for a job and kept for the next caller: everything that costs something is made once, here. */
 export interface JobAnswer {
-  /** The JobQuality, serialized: JSON on one line, UTF-8. */
-  readonly body: Buffer
+  /** The JobQuality, serialized: JSON on one line. As a text, which Node sends with the head in one piece. */
+  readonly body: string
+  /** Of the body in UTF-8. */
+  readonly byteLength: number
   /** Strong entity tag of the body, with its quotes (RFC 9110 §8.8.3). */
   readonly etag: string
   /** Whether the job is over. */
@@ -33,11 +35,11 @@ export function toJobAnswer(
   firstSeenMs: number,
   statusFreshMs: number,
 ): JobAnswer {
-  const body = Buffer.from(JSON.stringify(quality))
+  const body = JSON.stringify(quality)
   return {
     body,
-    // 132 bits are more than enough to tell the states of one job apart, and half as long as the whole digest.
-    etag: `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`,
+    byteLength: Buffer.byteLength(body),
+    etag: entityTagOf(body),
     done: quality.done,
     readAtMs,
     firstSeenMs,
@@ -47,4 +49,12 @@ export function toJobAnswer(
         ? SCORELESS_FRESH_MS
         : Number.POSITIVE_INFINITY,
   }
+}
+
+/**
+ * A strong entity tag, with its quotes, of a text or of what tells texts apart. 132 bits are more than enough for the
+ * states of some jobs, and half as long as the whole digest.
+ */
+export function entityTagOf(text: string): string {
+  return `"${hash('sha256', text, 'base64url').slice(0, 22)}"`
 }

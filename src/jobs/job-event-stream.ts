@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import type { After } from '../after.ts'
 import type { JobId } from '../cdf/job-id.ts'
 import type { JobAnswer } from './job-answer.ts'
+import { entityTagOf } from './job-answer.ts'
 import type { JobRead } from './job-read.ts'
 import { isFinal, tagOf } from './job-read.ts'
 import type { CallOrigin, JobWatches, Watcher } from './job-watches.ts'
@@ -111,7 +111,7 @@ export class JobEventStream extends Readable implements Watcher {
     if (jobIds.length > 1) {
       // What is known of all of them is the id to come back with; a block without data is no event.
       const tags = jobIds.map((jobId) => this.#sentTags.get(jobId) ?? '')
-      events.push(Buffer.from(`id: ${tagOfAll(tags)}\n\n`))
+      events.push(Buffer.from(`id: ${entityTagOf(tags.join())}\n\n`))
     }
     return events.length === 1 ? (events[0] as Buffer) : Buffer.concat(events)
   }
@@ -146,11 +146,7 @@ export function knowsAll(lastEventId: string, reads: readonly JobRead[]): boolea
   if (!reads.every(isFinal)) return false
   const tags = reads.map(tagOf)
   // The last event of a stream of final states is that of its last job.
-  return tags.at(-1) === lastEventId || tagOfAll(tags) === lastEventId
-}
-
-function tagOfAll(tags: readonly string[]): string {
-  return `"${createHash('sha256').update(tags.join()).digest('base64url').slice(0, 22)}"`
+  return tags.at(-1) === lastEventId || entityTagOf(tags.join()) === lastEventId
 }
 
 const statusEvents = new WeakMap<JobAnswer, Buffer>()

@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto'
 import type { Static } from 'typebox'
 import { Type } from 'typebox'
 import type { JobId } from '../cdf/job-id.ts'
 import type { Problem } from '../problem.ts'
+import { entityTagOf } from './job-answer.ts'
 import type { JobQuality } from './job-quality.ts'
 import type { CacheOutcome, JobRead, JobReadSummary } from './job-read.ts'
 
@@ -33,8 +33,10 @@ export type JobQualityList = Static<typeof JobQualityListSchema>
 
 /** Several jobs in one answer. */
 export interface JobListAnswer {
-  /** `{ "items": [ { "jobId", "quality", "problem" } ] }`: JSON on one line, UTF-8. */
-  readonly body: Buffer
+  /** `{ "items": [ { "jobId", "quality", "problem" } ] }`: JSON on one line. */
+  readonly body: string
+  /** Of the body in UTF-8. */
+  readonly byteLength: number
   /** Strong entity tag of the body, with its quotes. */
   readonly etag: string
   /** Whether all that is known of the jobs is final. */
@@ -50,22 +52,20 @@ export function toJobList(
   reads: readonly JobRead[],
   requestId: string,
 ): JobListAnswer {
-  const pieces: (Buffer | string)[] = ['{"items":[']
-  const hash = createHash('sha256')
+  let items = ''
+  let tags = ''
   for (const [index, jobId] of jobIds.entries()) {
     const { answer, problem } = reads[index] as JobRead
     const problemText = problem ? JSON.stringify(problem.toProblem(requestId)) : 'null'
-    hash.update(answer ? answer.etag : problemText)
+    tags += answer ? answer.etag : problemText
     // An id in canonical form needs no escaping.
-    pieces.push(`${index === 0 ? '' : ','}{"jobId":"${jobId}","quality":`)
-    pieces.push(answer ? answer.body : 'null', `,"problem":${problemText}}`)
+    items += `${index === 0 ? '' : ','}{"jobId":"${jobId}","quality":${answer ? answer.body : 'null'},"problem":${problemText}}`
   }
-  pieces.push(']}')
+  const body = `{"items":[${items}]}`
   return {
-    body: Buffer.concat(
-      pieces.map((piece) => (typeof piece === 'string' ? Buffer.from(piece) : piece)),
-    ),
-    etag: `"${hash.digest('base64url').slice(0, 22)}"`,
+    body,
+    byteLength: Buffer.byteLength(body),
+    etag: entityTagOf(tags),
     done: reads.every(({ answer, problem }) => (answer ? answer.done : !problem.mayPass)),
   }
 }

@@ -3,7 +3,6 @@ import type { AddressInfo } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import type { Test } from 'tap'
 import t from 'tap'
-import { Agent } from 'undici'
 import type { Fault } from '../../simulator/fault.ts'
 import { Faults } from '../../simulator/fault.ts'
 import type { CdfCall, CdfClientOptions } from '../../src/cdf/cdf-client.ts'
@@ -13,6 +12,7 @@ import { ConcurrencyLimit } from '../../src/cdf/concurrency-limit.ts'
 import { CoolDown } from '../../src/cdf/cool-down.ts'
 import { RetryBudget } from '../../src/cdf/retry-budget.ts'
 import { UpstreamGate } from '../../src/cdf/upstream-gate.ts'
+import { httpAgent } from '../../src/http-agent.ts'
 import { ProxyError } from '../../src/problem.ts'
 import { FIXTURES, fixtureFault, fixtureText, JOB_ID, until } from '../helper.ts'
 
@@ -33,7 +33,7 @@ async function start(t: Test, options: Partial<CdfClientOptions> = {}) {
     if (!(await faults.happen(request, response))) response.writeHead(200).end(GOOD.body)
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const dispatcher = new Agent()
+  const dispatcher = httpAgent()
   t.teardown(async () => {
     await dispatcher.destroy()
     server.closeAllConnections()

@@ -1,0 +1,139 @@
+import cors from '@fastify/cors'
+import etag from '@fastify/etag'
+import helmet from '@fastify/helmet'
+import jwt from '@fastify/jwt'
+import rateLimit from '@fastify/rate-limit'
+import underPressure from '@fastify/under-pressure'
+import Fastify from 'fastify'
+import buildGetJwks from 'get-jwks'
+import { LRUCache } from 'lru-cache'
+import { collectDefaultMetrics, Histogram, register } from 'prom-client'
+import { request as call } from 'undici'
+import { JobQualityListSchema } from '../../src/jobs/job-list.ts'
+import { JobQualitySchema } from '../../src/jobs/job-quality.ts'
+import { ProblemSchema } from '../../src/problem.ts'
+import { jobQualityOf, PORT } from './ready-job.ts'
+
+/**
+ * The same functions from the usual plugins, each as its own documentation shows it and with what makes it faster where
+ * it offers that (verified tokens and keys cached, compiled schemas): a good first version. It does less than the
+ * service: no single flight, no problems, no deadlines.
+ */
+const {
+  ISSUER = '',
+  AUDIENCE = '',
+  ORIGIN = '',
+  UPSTREAM_URL = '',
+  UPSTREAM_PATH = '',
+} = process.env
+
+type JobQuality = ReturnType<typeof jobQualityOf>
+
+const app = Fastify({ logger: true })
+const getJwks = buildGetJwks({ jwksPath: 'jwks', issuersWhitelist: [ISSUER] })
+const cache = new LRUCache<string, JobQuality>({ max: 10_000, ttl: 86_400_000 })
+collectDefaultMetrics()
+const durations = new Histogram({
+  name: 'http_request_duration_seconds',
+  help: 'HTTP requests',
+  labelNames: ['method', 'route', 'status'],
+})
+
+await app.register(helmet)
+await app.register(cors, { origin: [ORIGIN], exposedHeaders: ['ETag', 'Age', 'X-Request-Id'] })
+await app.register(underPressure, { maxEventLoopDelay: 1_000 })
+await app.register(etag)
+await app.register(jwt, {
+  decode: { complete: true },
+  secret: (_request: unknown, token: unknown) => {
+    const { header } = token as { header: { kid: string; alg: string } }
+    return getJwks.getPublicKey({ kid: header.kid, alg: header.alg, domain: ISSUER })
+  },
+  verify: { allowedIss: ISSUER, allowedAud: AUDIENCE, algorithms: ['RS256'], cache: 10_000 },
+})
+await app.register(rateLimit, {
+  max: 1_000_000_000,
+  timeWindow: 60_000,
+  hook: 'preHandler',
+  keyGenerator: ({ user }) => (user as { sub: string }).sub,
+})
+app.addHook('onRequest', async (request, reply) => {
+  reply.header('x-request-id', request.id)
+  await request.jwtVerify()
+})
+app.addHook('onResponse', async (request, reply) => {
+  const { method, routeOptions } = request
+  const labels = { method, route: routeOptions.url ?? '', status: reply.statusCode }
+  durations.observe(labels, reply.elapsedTime / 1000)
+})
+for (const schema of [JobQualitySchema, ProblemSchema]) app.addSchema(schema)
+const itemSchema = JobQualityListSchema.properties.items.items
+app.addSchema({ ...itemSchema, $id: 'JobQualityListItem' })
+
+async function read(jobId: string): Promise<{ quality: JobQuality; isHit: boolean }> {
+  const known = cache.get(jobId)
+  if (known) return { quality: known, isHit: true }
+  const { body } = await call(`${UPSTREAM_URL}${UPSTREAM_PATH}/${jobId}`)
+  const job = (await body.json()) as { jobId: string }
+  const quality = jobQualityOf(job.jobId)
+  cache.set(jobId, quality)
+  return { quality, isHit: false }
+}
+
+const cacheStatusOf = (isHit: boolean) => `cdf-job-quality; ${isHit ? 'hit' : 'fwd=miss'}`
+
+app.get<{ Params: { jobId: string } }>(
+  '/jobs/:jobId/quality',
+  {
+    schema: {
+      params: {
+        type: 'object',
+        properties: { jobId: { type: 'string', format: 'uuid' } },
+        required: ['jobId'],
+      },
+      response: { 200: { $ref: 'JobQuality#' } },
+    },
+  },
+  async (request, reply) => {
+    const { quality, isHit } = await read(request.params.jobId)
+    reply.headers({ 'cache-control': 'private, no-cache', 'cache-status': cacheStatusOf(isHit) })
+    return quality
+  },
+)
+
+app.get<{ Querystring: { jobId: string[] } }>(
+  '/jobs/quality',
+  {
+    schema: {
+      querystring: {
+        type: 'object',
+        properties: { jobId: { type: 'array', items: { type: 'string', format: 'uuid' } } },
+        required: ['jobId'],
+      },
+      response: {
+        200: {
+          type: 'object',
+          properties: { items: { type: 'array', items: { $ref: 'JobQualityListItem#' } } },
+        },
+      },
+    },
+  },
+  async (request, reply) => {
+    const { jobId: jobIds } = request.query
+    const items = await Promise.all(
+      jobIds.map(async (jobId) => ({
+        jobId,
+        quality: (await read(jobId)).quality,
+        problem: null,
+      })),
+    )
+    reply.headers({ 'cache-control': 'private, no-cache' })
+    return { items }
+  },
+)
+
+app.get('/metrics', async (_request, reply) => {
+  reply.type(register.contentType)
+  return register.metrics()
+})
+await app.listen({ port: PORT, host: '127.0.0.1' })

@@ -1,0 +1,31 @@
+import t from 'tap'
+import { RateLimit } from '../../src/callers/rate-limit.ts'
+import { FakeClock } from '../helper.ts'
+
+const start = (maxCallers = 10) => {
+  const clock = new FakeClock()
+  const limit = new RateLimit({ max: 2, windowMs: 60_000, maxCallers, now: clock.now })
+  return { clock, limit }
+}
+
+t.test(
+  'lets so many requests of a caller through in a window, and counts each caller apart',
+  async (t) => {
+    const { clock, limit } = start()
+    t.strictSame(
+      [limit.secondsOver('a'), limit.secondsOver('a'), limit.secondsOver('a')],
+      [0, 0, 60],
+    )
+    t.equal(limit.secondsOver('b'), 0)
+    clock.advance(58_500)
+    t.equal(limit.secondsOver('a'), 2, 'what is left of the window, rounded up')
+    clock.advance(1_500)
+    t.equal(limit.secondsOver('a'), 0, 'a new window')
+  },
+)
+
+t.test('forgets who was unseen for longest', async (t) => {
+  const { limit } = start(2)
+  for (const caller of ['a', 'a', 'b', 'c']) limit.secondsOver(caller)
+  t.equal(limit.secondsOver('a'), 0)
+})
