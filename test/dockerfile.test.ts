@@ -88,6 +88,13 @@ t.test('what it copies and installs answers', async (t) => {
   for (const tool of ['tap', 'typescript', '@biomejs', 'oidc-provider', 'node', 'pino-pretty'])
     t.notOk(packages.includes(tool), tool)
 
+  const [, compile] = of('RUN')
+  t.equal(compile, 'node src/server.ts 2>/dev/null || [ $? = 78 ]')
+  t.equal(await startProcess(t, ['src/server.ts'], {}, image).ended, 78)
+  const cache = join(image, 'node_modules', '.cache', 'compile')
+  const [ofThisNode = ''] = await readdir(cache)
+  t.ok((await readdir(join(cache, ofThisNode))).length > 100, 'what is compiled is kept')
+
   const simulator = await startSimulator()
   t.teardown(() => simulator.close())
   simulator.cdf.addJob(lasting(JOB_ID, 'Completed', SCORES))
