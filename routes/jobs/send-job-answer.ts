@@ -78,13 +78,9 @@ export function sendCachedAnswer(
   reply.jobRead = read
   const head = [...(done ? DONE_HEAD : PENDING_HEAD), 'x-request-id', id, 'etag', etag]
   head.push('age', String(read.ageSeconds))
-  const cors = server.corsHeadersFor(headers.origin)
-  let vary: string = DONE_HEADERS.vary
-  for (const name in cors) {
-    if (name === 'vary') vary = `${vary}, ${cors[name]}`
-    else head.push(name, cors[name] as string)
-  }
-  head.push('vary', vary)
+  const { vary, ...cors } = server.corsHeadersFor(headers.origin)
+  head.push('vary', vary === undefined ? DONE_HEADERS.vary : `${DONE_HEADERS.vary}, ${vary}`)
+  for (const name in cors) head.push(name, cors[name] as string)
   const { raw: response } = reply
   if (matchesIfNoneMatch(headers['if-none-match'], etag)) {
     response.writeHead(304, head).end()
