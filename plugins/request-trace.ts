@@ -16,10 +16,13 @@ export const requestTracePlugin = fp(
 )
 
 /**
- * The caller's trace, or a new one. (Where spans are recorded, it is the request's own span that stands in the header.)
+ * The caller's trace, or a new one, under the request's own id where that was made here. (Where spans are recorded, it is the request's own span that stands in the header.)
  */
 export function traceOfRequest(request: FastifyRequest): Trace {
-  request.trace ??= traceOf(request.headers.traceparent)
+  const { id, headers } = request
+  // An id that the caller chose may be no UUID, and not the first of its kind.
+  const isOurs = headers['x-request-id'] !== id
+  request.trace ??= traceOf(headers.traceparent, isOurs ? id : undefined)
   return request.trace
 }
 
