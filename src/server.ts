@@ -1,6 +1,5 @@
 import { enableCompileCache } from 'node:module'
 import { fileURLToPath } from 'node:url'
-import { holdTick } from './hold-tick.ts'
 
 /**
  * Process entry: what must be so before anything else is loaded, and then {@link run}.
@@ -8,7 +7,6 @@ import { holdTick } from './hold-tick.ts'
  * Node keeps what it has compiled, types stripped, so that the next start is a third shorter; where it may not write, it
  * goes without.
  */
-holdTick()
 enableCompileCache(fileURLToPath(new URL('../node_modules/.cache/compile', import.meta.url)))
 const { run } = await import('./run.ts')
 await run(process.env)
