@@ -106,7 +106,7 @@ try {
 } finally {
   stage.end()
   await simulator.close()
-  if (!process.env.KEEP) await rm(folder, { recursive: true, force: true })
+  await rm(folder, { recursive: true, force: true })
 }
 
 /** Asks once for everything, so that it is in the cache, and looks whether it is what is to be measured. */

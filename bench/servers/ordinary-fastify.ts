@@ -9,10 +9,14 @@ import buildGetJwks from 'get-jwks'
 import { LRUCache } from 'lru-cache'
 import { collectDefaultMetrics, Histogram, register } from 'prom-client'
 import { request as call } from 'undici'
+import type { CdfJob } from '../../src/cdf/cdf-job.ts'
+import type { JobId } from '../../src/cdf/job-id.ts'
 import { JobQualityListSchema } from '../../src/jobs/job-list.ts'
+import type { JobQuality } from '../../src/jobs/job-quality.ts'
 import { JobQualitySchema } from '../../src/jobs/job-quality.ts'
+import { normalizeJob } from '../../src/jobs/normalize-job.ts'
 import { ProblemSchema } from '../../src/problem.ts'
-import { jobQualityOf, PORT } from './ready-job.ts'
+import { PORT } from './ready-job.ts'
 
 /**
  * The same functions from the usual plugins, each as its own documentation shows it and with what makes it faster where
@@ -26,8 +30,6 @@ const {
   UPSTREAM_URL = '',
   UPSTREAM_PATH = '',
 } = process.env
-
-type JobQuality = ReturnType<typeof jobQualityOf>
 
 const app = Fastify({ logger: true })
 const getJwks = buildGetJwks({ jwksPath: 'jwks', issuersWhitelist: [ISSUER] })
@@ -74,8 +76,8 @@ async function read(jobId: string): Promise<{ quality: JobQuality; isHit: boolea
   const known = cache.get(jobId)
   if (known) return { quality: known, isHit: true }
   const { body } = await call(`${UPSTREAM_URL}${UPSTREAM_PATH}/${jobId}`)
-  const job = (await body.json()) as { jobId: string }
-  const quality = jobQualityOf(job.jobId)
+  const job = (await body.json()) as CdfJob
+  const { quality } = normalizeJob(jobId as JobId, job)
   cache.set(jobId, quality)
   return { quality, isHit: false }
 }

@@ -1,3 +1,9 @@
+import { readFileSync } from 'node:fs'
+import type { CdfJob } from '../../src/cdf/cdf-job.ts'
+import type { JobId } from '../../src/cdf/job-id.ts'
+import type { JobQuality } from '../../src/jobs/job-quality.ts'
+import { normalizeJob } from '../../src/jobs/normalize-job.ts'
+
 /** Jobs that are cached. */
 export const JOBS = 1_000
 
@@ -7,43 +13,18 @@ export const jobIds = Array.from(
   (_, number) => `00000000-0000-4000-8000-${number.toString(16).padStart(12, '0')}`,
 )
 
+const fixture: CdfJob = JSON.parse(
+  readFileSync(new URL('../../test/fixtures/cdf/estimate-completed.json', import.meta.url), 'utf8'),
+)
+
 /** A finished job as CDF describes it. */
-export function cdfJobOf(jobId: string): object {
-  return {
-    jobId,
-    status: 'Completed',
-    advancedJoinExternalId: 'pump-to-area-direct',
-    matcher: {
-      type: 'raw',
-      dbName: 'contextualization',
-      tableName: 'pump_area_matches',
-      fromColumnKey: 'pumpExternalId',
-      toColumnKey: 'areaExternalId',
-    },
-    qualityScorePercent: 87.5,
-    confidencePercent: 62.31,
-    contextualizationScorePercent: 71.04,
-    createdTime: 1767780000000,
-    startTime: 1767780004210,
-    statusTime: 1767780096155,
-  }
+export function cdfJobOf(jobId: string): CdfJob {
+  return { ...fixture, jobId }
 }
 
-/** The same as the service answers it: what all that answer from memory have in theirs. */
-export function jobQualityOf(jobId: string) {
-  const { status, advancedJoinExternalId, matcher } = cdfJobOf(jobId) as Record<string, unknown>
-  return {
-    jobId,
-    status,
-    done: true,
-    advancedJoinExternalId,
-    matcher,
-    scores: { qualityPercent: 87.5, confidencePercent: 62.31, contextualizationPercent: 71.04 },
-    errorMessage: null,
-    createdAt: '2026-01-07T10:00:00.000Z',
-    startedAt: '2026-01-07T10:00:04.210Z',
-    statusChangedAt: '2026-01-07T10:01:36.155Z',
-  }
+/** The same as callers see it. */
+export function jobQualityOf(jobId: string): JobQuality {
+  return normalizeJob(jobId as JobId, cdfJobOf(jobId)).quality
 }
 
 /** Where a server of the bench listens. */
