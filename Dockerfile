@@ -13,9 +13,11 @@ COPY package.json openapi.yaml ./
 COPY src ./src
 COPY plugins ./plugins
 COPY routes ./routes
-# Without a configuration it ends (78) as soon as all is compiled: what Node keeps of that shortens each start by a third.
-RUN node src/server.ts 2>/dev/null || [ $? = 78 ]
+# Node keeps what it has compiled, in a folder of the user who runs it, which makes each start shorter. Without a
+# configuration the process ends (78) as soon as all is compiled.
+RUN install -d -o node -g node node_modules/.cache
 USER node
+RUN node src/server.ts 2>/dev/null || [ $? = 78 ]
 EXPOSE 3000 9464
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT || 3000}/health/live`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]

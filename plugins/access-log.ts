@@ -57,8 +57,11 @@ function callerLeft(response: OpenResponse): void {
   replyEnded(reply, response.headersSent ? reply.statusCode : CALLER_GONE)
 }
 
-/** Once for each request, whatever comes after its end. */
-function replyEnded(reply: FastifyReply, status: number): void {
+/**
+ * {@link requestEnded}, once for each request, whatever comes after its end.
+ * @param status what was answered
+ */
+export function replyEnded(reply: FastifyReply, status: number): void {
   const response: OpenResponse = reply.raw
   if (!response[REPLY]) return
   response[REPLY] = undefined
@@ -77,6 +80,12 @@ export class RequestLogController extends LogController {
   override incomingRequest(_request: FastifyRequest, reply: FastifyReply): void {
     const response: OpenResponse = reply.raw
     response[REPLY] = reply
+    // Behind another one on its connection, which the connection's listener does not see.
+    if (response.socket === null) {
+      response.once('close', () => {
+        if (!response.writableFinished) callerLeft(response)
+      })
+    }
   }
 
   override requestCompleted(
@@ -100,7 +109,7 @@ export class RequestLogController extends LogController {
  * behind us at `warn`.
  * @param status what was answered
  */
-export function requestEnded(request: FastifyRequest, reply: FastifyReply, status: number): void {
+function requestEnded(request: FastifyRequest, reply: FastifyReply, status: number): void {
   const { method, server, caller } = request
   const { url: route } = request.routeOptions
   const { problemCode: code, jobRead, elapsedTime: durationMs } = reply

@@ -6,7 +6,7 @@ import fp from 'fastify-plugin'
 import { codeOf } from '../src/error-for-log.ts'
 import { ProxyError } from '../src/problem.ts'
 import { requestIdFrom } from '../src/request-id.ts'
-import { requestEnded } from './access-log.ts'
+import { replyEnded } from './access-log.ts'
 import { COMMON_HEADERS } from './response-headers.ts'
 
 /** RFC 9457. A registered parameter `charset` does not exist. */
@@ -41,7 +41,7 @@ export function answerFrameworkError(
   reply.headers(request.server.corsHeadersFor(request.headers.origin))
   if (request.server.lifeCycle.draining) reply.header('connection', 'close')
   sendProblem(request, reply, error)
-  requestEnded(request, reply, reply.statusCode)
+  replyEnded(reply, reply.statusCode)
 }
 
 /** What Node's HTTP parser reports when it cannot read a request. */

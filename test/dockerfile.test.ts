@@ -88,8 +88,10 @@ t.test('what it copies and installs answers', async (t) => {
   for (const tool of ['tap', 'typescript', '@biomejs', 'oidc-provider', 'node', 'pino-pretty'])
     t.notOk(packages.includes(tool), tool)
 
-  const [, compile] = of('RUN')
-  t.equal(compile, 'node src/server.ts 2>/dev/null || [ $? = 78 ]')
+  const compile = 'node src/server.ts 2>/dev/null || [ $? = 78 ]'
+  t.equal(of('RUN').at(-1), compile)
+  const userAt = instructions.indexOf('USER node')
+  t.ok(userAt < instructions.indexOf(`RUN ${compile}`), 'by the user whose cache it is')
   t.equal(await startProcess(t, ['src/server.ts'], {}, image).ended, 78)
   const cache = join(image, 'node_modules', '.cache', 'compile')
   const [ofThisNode = ''] = await readdir(cache)

@@ -152,3 +152,26 @@ t.test(
     t.match(await app.metrics.text(), 'status="499"')
   },
 )
+
+t.test('logs whoever hangs up behind another request of the same connection', async (t) => {
+  const { port, simulator, logs, app } = await startService(t)
+  for (const jobId of ['1', '2']) simulator.cdf.addJob(lasting(jobId, 'Running'))
+  const socket = connect(port, '127.0.0.1')
+  for (const jobId of ['1', '2']) {
+    socket.write(
+      `GET /jobs/${jobId}/quality HTTP/1.1\r\nHost: x\r\nX-Request-Id: mine-${jobId}\r\nPrefer: wait=20\r\n\r\n`,
+    )
+  }
+  await until(() => app.jobWatches.sizes.watchers === 2)
+  socket.destroy()
+  const lines = () => logs.filter(({ msg }) => msg === 'request')
+  await until(() => lines().length >= 2)
+  t.strictSame(
+    lines().map(({ requestId, status }) => [requestId, status]),
+    [
+      ['mine-1', 499],
+      ['mine-2', 499],
+    ],
+  )
+  t.equal(app.jobWatches.sizes.watchers, 0)
+})
