@@ -8,6 +8,7 @@ import { JOB_ID, jobIdOf, startService } from './helper.ts'
 
 const ORIGIN = 'https://front-end.example'
 const PATH = `/jobs/${JOB_ID}/quality`
+const LIST = `/jobs/quality?jobId=${JOB_ID}&jobId=${jobIdOf(1)}`
 const RUNNING = `/jobs/${jobIdOf(1)}/quality`
 
 /** A service with everything on, a finished and a running job in its cache, and a token that it knows. */
@@ -64,7 +65,7 @@ for (const [name, environment, headers] of callers) {
     const service = await startCached(t, environment)
     const { authorization, get } = service
     const asked = { ...headers, authorization, 'x-request-id': 'mine' }
-    for (const path of [PATH, RUNNING]) {
+    for (const path of [PATH, RUNNING, LIST]) {
       // A HEAD goes the ordinary way, through all hooks.
       t.strictSame(
         await headersOf(service, 'GET', path, asked),

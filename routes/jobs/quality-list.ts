@@ -5,7 +5,7 @@ import type { JobRead } from '../../src/jobs/job-read.ts'
 import { callerSignal, originOf } from '../call-origin.ts'
 import { jobIdValidator } from './job-id-validator.ts'
 import { jobQualityListRouteSchema } from './quality-schema.ts'
-import { sendJobAnswer } from './send-job-answer.ts'
+import { sendCachedAnswer, sendJobAnswer } from './send-job-answer.ts'
 
 /** `GET /jobs/quality?jobId=A&jobId=B…`: what becomes of one job is no matter to the others. */
 export const jobQualityListRoutes: FastifyPluginAsyncTypebox = async (app) => {
@@ -20,14 +20,19 @@ export const jobQualityListRoutes: FastifyPluginAsyncTypebox = async (app) => {
         return { ...originOf(request), signal }
       }
       const reads = jobIds.map((jobId) => app.jobQuality.read(jobId, context))
-      const send = (reads: JobRead[]) =>
-        sendJobAnswer(
-          request,
-          reply,
-          togetherFromCache(reads),
-          toJobList(jobIds, reads, request.id),
-        )
-      return Promise.all(reads).then(send)
+      // As with a single job: what the cache has is sent without a promise.
+      if (reads.every(isKnown)) {
+        const answer = toJobList(jobIds, reads, request.id)
+        sendCachedAnswer(request, reply, togetherFromCache(reads), answer)
+        return
+      }
+      return Promise.all(reads).then((all) =>
+        sendJobAnswer(request, reply, togetherFromCache(all), toJobList(jobIds, all, request.id)),
+      )
     },
   )
+}
+
+function isKnown(read: JobRead | Promise<JobRead>): read is JobRead {
+  return !(read instanceof Promise)
 }
