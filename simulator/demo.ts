@@ -33,6 +33,8 @@ async function demo(): Promise<void> {
   const app = await buildApp(config, {
     logDestination: pretty({
       ignore: 'pid,hostname',
+      // It takes a caller for a place in the code.
+      customPrettifiers: { caller: (caller) => JSON.stringify(caller) },
       singleLine: true,
       colorize: process.stdout.isTTY,
     }),
