@@ -41,7 +41,7 @@ const PREFLIGHT_HEADERS = Object.freeze({
  * token, and there is no cookie to send along.
  *
  * By hand: what is refused before any hook runs, and what is sent past the hooks, needs the same headers, so that
- * `@fastify/cors` would be a second place that makes them, for a tenth of what a cached answer costs.
+ * `@fastify/cors` would be a second place that makes them, with work for each cached answer.
  * @see https://fetch.spec.whatwg.org/#http-cors-protocol
  */
 export const corsPlugin = fp(

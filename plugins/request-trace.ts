@@ -16,7 +16,8 @@ export const requestTracePlugin = fp(
 )
 
 /**
- * The caller's trace, or a new one, under the request's own id where that was made here. (Where spans are recorded, it is the request's own span that stands in the header.)
+ * The caller's trace, or a new one, under the request's own id where that was made here. (Where spans are recorded, it is
+ * the request's own span that stands in the header.)
  */
 export function traceOfRequest(request: FastifyRequest): Trace {
   const { id, headers } = request

@@ -4,8 +4,8 @@ import { Agent, Pool } from 'undici'
 export const MAX_BODY_BYTES = 1024 * 1024
 
 /**
- * Connections to an identity provider, wherever it says that its parts are. HTTP/1.1 only: over HTTP/2, which undici offers by default, it takes a
- * stream that is reset in the middle of a body for the end of that body.
+ * Connections to an identity provider, wherever it says that its parts are. HTTP/1.1 only: over HTTP/2, which undici
+ * offers by default, it takes a stream that is reset in the middle of a body for the end of that body.
  */
 export function httpAgent(options: Agent.Options = {}): Agent {
   return new Agent({ ...options, allowH2: false, maxResponseSize: MAX_BODY_BYTES })

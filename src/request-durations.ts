@@ -18,8 +18,8 @@ interface Series {
 }
 
 /**
- * The histogram of requests. The library's own puts a key together from the labels for each request, which took a fifth
- * of the time of a cached answer; here the series of a route are looked through instead, and put into the library's form
+ * The histogram of requests. The library's own puts a key together from the labels for each request, some per
+ * cent of the time of a cached answer; here the series of a route are looked through instead, and put into the library's form
  * when somebody scrapes.
  */
 export class RequestDurations extends Histogram<(typeof LABELS)[number]> {

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http'
 import { cdfJobOf } from './ready-job.ts'
 
-/** A CDF that costs as little as it can: any job is finished, and no token is looked at. */
+/** A CDF that costs as little as it can: each job is finished, and no token is looked at. */
 const [before = '', after = ''] = JSON.stringify(cdfJobOf('JOB')).split('JOB')
 
 const server = createServer({ optimizeEmptyRequests: true }, ({ url = '' }, response) => {

@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { CorsHeaders } from '../../plugins/cors.ts'
 import { COMMON_HEADERS } from '../../plugins/response-headers.ts'
 import type { JobAnswer } from '../../src/jobs/job-answer.ts'
 import type { JobRead, JobReadSummary } from '../../src/jobs/job-read.ts'
@@ -58,6 +59,21 @@ function headOf({ vary, ...headers }: Readonly<Record<string, string>>): readonl
   return [...COMMON_HEAD, ...Object.entries(headers).flat(), 'cache-status', CACHE_STATUS.hit]
 }
 
+const corsHeads = new WeakMap<CorsHeaders, readonly string[]>()
+
+/** Made once for each of the few sets of headers that there are, with the `Vary` of a job's answer. */
+function corsHeadOf(headers: CorsHeaders): readonly string[] {
+  let head = corsHeads.get(headers)
+  if (!head) {
+    const { vary: origin, ...others } = headers
+    const { vary } = DONE_HEADERS
+    const names = origin === undefined ? vary : `${vary}, ${origin}`
+    head = ['vary', names, ...Object.entries(others).flat()]
+    corsHeads.set(headers, head)
+  }
+  return head
+}
+
 /**
  * Sends what came from the cache as {@link sendJobAnswer} does, with the same headers, but past the hooks of `onSend` and
  * in one go: head and body leave in one piece, which halves what Fastify and Node have to do for it.
@@ -76,11 +92,16 @@ export function sendCachedAnswer(
   }
   const { done, etag, body, byteLength } = answer
   reply.jobRead = read
-  const head = [...(done ? DONE_HEAD : PENDING_HEAD), 'x-request-id', id, 'etag', etag]
-  head.push('age', String(read.ageSeconds))
-  const { vary, ...cors } = server.corsHeadersFor(headers.origin)
-  head.push('vary', vary === undefined ? DONE_HEADERS.vary : `${DONE_HEADERS.vary}, ${vary}`)
-  for (const name in cors) head.push(name, cors[name] as string)
+  const head = [
+    ...(done ? DONE_HEAD : PENDING_HEAD),
+    ...corsHeadOf(server.corsHeadersFor(headers.origin)),
+    'x-request-id',
+    id,
+    'etag',
+    etag,
+    'age',
+    String(read.ageSeconds),
+  ]
   const { raw: response } = reply
   if (matchesIfNoneMatch(headers['if-none-match'], etag)) {
     response.writeHead(304, head).end()

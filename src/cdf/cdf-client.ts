@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Dispatcher } from 'undici'
 import type { TokenProvider } from '../auth/token-provider.ts'
 import { codeOf } from '../error-for-log.ts'
-import type { HttpHead, HttpTarget } from '../http-exchange.ts'
+import type { HttpHead } from '../http-exchange.ts'
 import { exchange } from '../http-exchange.ts'
 import type { ProblemCode, UpstreamAnswer } from '../problem.ts'
 import { TimeLimit } from '../time-limit.ts'
@@ -148,9 +148,10 @@ export class CdfClient {
     const startedAt = performance.now()
     using limit = new TimeLimit(signal, attemptTimeoutMs)
     const timeout = limit.signal
+    const target = { origin: this.#origin, path: this.#path + encodeURIComponent(jobId) }
     let head: HttpHead | undefined
     const outcome = await callInTrace(traceparent, (traceHeaders) =>
-      exchange(this.#targetOf(jobId), {
+      exchange(target, {
         method: 'GET',
         headers: {
           ...this.#headers,
@@ -187,10 +188,6 @@ export class CdfClient {
     this.#options.onCall(call)
     onCall?.(call)
     return attempt
-  }
-
-  #targetOf(jobId: string): HttpTarget {
-    return { origin: this.#origin, path: this.#path + encodeURIComponent(jobId) }
   }
 }
 

@@ -57,12 +57,7 @@ export class JobCache {
   /** What may be answered without asking CDF. */
   fresh(jobId: JobId): JobAnswer | NotFound | undefined {
     const answer = this.latest(jobId)
-    if (
-      answer &&
-      (answer.freshForMs === Number.POSITIVE_INFINITY ||
-        this.#now() - answer.readAtMs < answer.freshForMs)
-    )
-      return answer
+    if (answer && this.#now() - answer.readAtMs < answer.freshForMs) return answer
     return this.#notFound?.get(jobId)
   }
 
