@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import type { AuthorizationServer, ClientAuthentication } from './auth/client-credentials.ts'
 import type { Environment } from './environment.ts'
-import { loadEnvironment, wordsOf } from './load-environment.ts'
+import { loadEnvironment } from './load-environment.ts'
+import { wordsOf } from './variable.ts'
 
 /** What the service runs with; frozen. It holds no secret: `authentication` reads one when it is needed. */
 export type Config = ReturnType<typeof toConfig>

@@ -2,7 +2,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { inspect } from 'node:util'
 import t from 'tap'
 import { loadConfig } from '../src/config.ts'
-import { EnvironmentSchema } from '../src/environment.ts'
+import { VARIABLES } from '../src/environment.ts'
 import { ConfigError } from '../src/load-environment.ts'
 
 const SECRET = 'very-secret'
@@ -174,8 +174,8 @@ const refused: [name: string, variables: Record<string, string | undefined>, mis
       'two secrets',
       { IDP_CLIENT_SECRET_FILE: '/dev/null' },
       [
-        /^IDP_CLIENT_SECRET and IDP_CLIENT_SECRET_FILE must not both/,
         /^IDP_CLIENT_SECRET_FILE must be the path/,
+        /^IDP_CLIENT_SECRET and IDP_CLIENT_SECRET_FILE must not both/,
       ],
     ],
     ['no key', { IDP_CLIENT_AUTH_METHOD: 'private_key_jwt' }, [/^IDP_CLIENT_KEY_FILE is required/]],
@@ -403,5 +403,5 @@ t.test('is frozen and shows no secret', async (t) => {
 
 t.test('does not look at what it does not know', async (t) => {
   t.doesNotThrow(() => loadConfig({ ...minimal, PATH: '/bin', __proto__: 'x' }))
-  t.equal(Object.keys(EnvironmentSchema.properties).includes('PATH'), false)
+  t.equal(Object.hasOwn(VARIABLES, 'PATH'), false)
 })

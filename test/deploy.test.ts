@@ -10,7 +10,7 @@ import { lasting } from '../simulator/simulated-job.ts'
 import { startSimulator } from '../simulator/start-simulator.ts'
 import { loadConfig } from '../src/config.ts'
 import type { VariableName } from '../src/environment.ts'
-import { EnvironmentSchema, schemaOf } from '../src/environment.ts'
+import { VARIABLES } from '../src/environment.ts'
 import { openEvents } from './event-stream.ts'
 import { freePort, JOB_ID, request, startService, until } from './helper.ts'
 import type { Container } from './manifests.ts'
@@ -46,8 +46,8 @@ interface PackageJson {
 }
 
 const packageJson: PackageJson = JSON.parse(await read('package.json'))
-const isVariable = (name: string) => Object.hasOwn(EnvironmentSchema.properties, name)
-const defaultOf = (name: VariableName) => Number(schemaOf(name).default)
+const isVariable = (name: string) => Object.hasOwn(VARIABLES, name)
+const defaultOf = (name: VariableName) => Number(VARIABLES[name].default)
 
 // --- Kubernetes ----------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ import t from 'tap'
 import { parse } from 'yaml'
 import { PROMETHEUS_RULE, prometheusRule } from '../deploy/prometheus/write-prometheus-rule.ts'
 import { lasting } from '../simulator/simulated-job.ts'
-import { EnvironmentSchema, schemaOf } from '../src/environment.ts'
+import { VARIABLES } from '../src/environment.ts'
 import { PROBLEM_CODES } from '../src/problem.ts'
 import { openEvents } from './event-stream.ts'
 import { freePort, JOB_ID, request, startService, until } from './helper.ts'
@@ -231,7 +231,7 @@ t.test('thresholds are those of what they are about', async (t) => {
   )
   t.equal(
     thresholdOf('CdfJobQualityQueueFills'),
-    Number(schemaOf('UPSTREAM_MAX_QUEUE').default) / 4,
+    VARIABLES.UPSTREAM_MAX_QUEUE.default / 4,
     'a quarter of the queue',
   )
   const keysServeSeconds = 24 * 3600
@@ -336,6 +336,6 @@ t.test(
 
     const prefixes = /`((?:CDF|IDP|AUTH|UPSTREAM|JOB|SHUTDOWN|METRICS|RATE|CALLER|TRUST)_[A-Z_]+)/g
     for (const [, name = ''] of runbook.matchAll(prefixes))
-      t.ok(Object.hasOwn(EnvironmentSchema.properties, name), name)
+      t.ok(Object.hasOwn(VARIABLES, name), name)
   },
 )
