@@ -1,105 +1,32 @@
-import fastifySwagger from '@fastify/swagger'
+import type { RouteOptions } from 'fastify'
 import fp from 'fastify-plugin'
-import { JobEventSchema, JobProblemSchema } from '../src/jobs/job-event.ts'
-import { JobQualityListSchema } from '../src/jobs/job-list.ts'
-import { JobQualitySchema } from '../src/jobs/job-quality.ts'
-import { ProblemSchema } from '../src/problem.ts'
-import type { MadeDocument } from './openapi-components.ts'
-import { withComponents } from './openapi-components.ts'
 
 /** Options of {@link openApiPlugin}. */
 export interface OpenApiOptions {
   serviceVersion: string
 }
 
-const DESCRIPTION = `
-The quality of Cognite Data Fusion (CDF) contextualization jobs, in one normalized form.
-
-Ask as often as you like: done jobs come from a cache, and a crowd that polls one job costs CDF one read.
-Every failure is a problem (RFC 9457) with a code that programs can rely on.
-
-\`HEAD\` works wherever \`GET\` does, with the same headers and no body. For the front ends of origins that the operator has named, answers carry the headers of CORS as well.
-`.trim()
-
-const BEARER = `
-An OAuth 2.0 access token in the form of a JWT (RFC 9068), sent as RFC 6750 says. It must come from the issuer that the operator of this deployment trusts, be meant for this deployment, and have the scope that this deployment requires, if any.
-
-A service gets one by its client credentials, a front end by authorization code with PKCE.
-`.trim()
-
-/** The issuer differs by deployment, and the contract does not: a name that can be nobody's (RFC 2606) stands for it. */
-const ISSUER = 'https://issuer.example/oauth2'
-const OAUTH = `
-How one gets that token. The issuer differs by deployment, and \`issuer.example\` stands for it; the Swagger UI of a deployment has the URLs of its own, where the operator has named a client for it.
-`.trim()
-
-/** `app.swagger()`: the contract, made of the schemas of the routes. Registered before them, since it listens to each. */
+/**
+ * `app.contractApplication()`: the contract, made of the schemas of the routes. Registered before them, since it listens
+ * to each. What makes it is loaded when somebody asks, which callers who want an answer about a job never do.
+ */
 export const openApiPlugin = fp(
   async function openApi(app, { serviceVersion }: OpenApiOptions) {
-    for (const schema of [
-      JobQualitySchema,
-      JobQualityListSchema,
-      JobEventSchema,
-      JobProblemSchema,
-      ProblemSchema,
-    ]) {
-      app.addSchema(schema)
-    }
-    await app.register(fastifySwagger, {
-      openapi: {
-        // The first version that can say what the events of a stream are.
-        openapi: '3.2.0',
-        info: {
-          title: 'CDF job quality',
-          version: serviceVersion,
-          description: DESCRIPTION,
-          contact: { name: 'The operator of this deployment' },
-          license: { name: 'MIT', identifier: 'MIT' },
-        },
-        // Relative to the document, so that it holds behind a path prefix.
-        servers: [{ url: '.', description: 'The deployment that this document comes from' }],
-        tags: [
-          { name: 'jobs', description: 'The quality of contextualization jobs.' },
-          { name: 'health', description: 'Probes for whatever runs the service.' },
-          {
-            name: 'contract',
-            description: 'What the service promises, for people and for programs.',
-          },
-        ],
-        security: [{ bearer: [] }, { oauth: [] }],
-        components: {
-          securitySchemes: {
-            bearer: {
-              type: 'http',
-              scheme: 'bearer',
-              bearerFormat: 'JWT',
-              description: BEARER,
-            },
-            oauth: {
-              type: 'oauth2',
-              description: OAUTH,
-              flows: {
-                clientCredentials: { tokenUrl: `${ISSUER}/token`, scopes: {} },
-                authorizationCode: {
-                  authorizationUrl: `${ISSUER}/authorize`,
-                  tokenUrl: `${ISSUER}/token`,
-                  scopes: {},
-                },
-              },
-            },
-          },
-        },
-      },
-      // It would take the server for a URL with a path of its own.
-      stripBasePath: false,
-      refResolver: { buildLocalReference: (schema) => String(schema.$id) },
-      transformObject: (made) => {
-        const { openapiObject } = made as { openapiObject: MadeDocument }
-        const { components, paths, ...head } = withComponents(openapiObject)
-        // What one looks for first stands first.
-        return { ...head, paths, components }
-      },
+    const routes: RouteOptions[] = []
+    app.addHook('onRoute', (route) => {
+      if (route.method === 'GET' && !route.schema?.hide) routes.push(route)
+    })
+    app.decorate('contractApplication', async () => {
+      const { contractApplication } = await import('./contract-application.ts')
+      return contractApplication(routes, serviceVersion)
     })
   },
   { name: 'openapi' },
 )
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** A new application that has `swagger()`, the contract, as soon as it is ready. */
+    contractApplication: () => Promise<FastifyInstance>
+  }
+}

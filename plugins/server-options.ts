@@ -1,5 +1,5 @@
 import type { Server } from 'node:http'
-import type { FastifyHttpOptions } from 'fastify'
+import type { FastifyHttpOptions, FastifyServerOptions } from 'fastify'
 import { errorForLog } from '../src/error-for-log.ts'
 import { requestIdFrom } from '../src/request-id.ts'
 import { RequestLogController } from './access-log.ts'
@@ -14,6 +14,17 @@ const BODY_LIMIT_BYTES = 1024
 
 /** Up to here an over-long job id is a bad job id (400); beyond, the URL itself is too long (414). */
 const MAX_PARAM_LENGTH = 1024
+
+/**
+ * A route checks what it uses of a request, and answers are texts when they are sent: schemas are for the contract, and
+ * Ajv and fast-json-stringify are not even loaded. The types want what Ajv adds to a validator; Fastify calls it only.
+ */
+const NO_COMPILERS = {
+  compilersFactory: {
+    buildValidator: () => () => () => true,
+    buildSerializer: () => () => JSON.stringify,
+  },
+} as unknown as NonNullable<FastifyServerOptions['schemaController']>
 
 /** What of it the environment decides. */
 export interface ServerSettings {
@@ -31,6 +42,7 @@ export function serverOptions({ logLevel, trustProxy }: ServerSettings, stream: 
     genReqId: ({ headers }) => requestIdFrom(headers['x-request-id']),
     frameworkErrors: answerFrameworkError,
     clientErrorHandler: answerParserError,
+    schemaController: NO_COMPILERS,
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
     bodyLimit: BODY_LIMIT_BYTES,
     trustProxy,

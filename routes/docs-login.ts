@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyBaseLogger } from 'fastify'
 import type { IssuerMetadata } from '../src/callers/issuer-metadata.ts'
 import { fetchIssuerMetadata } from '../src/callers/issuer-metadata.ts'
 import { httpAgent } from '../src/http-agent.ts'
@@ -16,9 +16,8 @@ export interface DocsLogin {
 const RETRY_MS = 30_000
 
 /** Where the login is, as far as the issuer says; asked when the page is opened, and known from then on. */
-export function docsLogin(app: FastifyInstance, { issuer, timeoutMs }: DocsLogin) {
+export function docsLogin({ issuer, timeoutMs }: DocsLogin, log: FastifyBaseLogger) {
   const agent = httpAgent()
-  app.addHook('onClose', () => agent.destroy())
   let known: IssuerMetadata | undefined
   let asked: Promise<IssuerMetadata | undefined> | undefined
   let notBeforeMs = 0
@@ -30,7 +29,7 @@ export function docsLogin(app: FastifyInstance, { issuer, timeoutMs }: DocsLogin
         return metadata
       })
       .catch((err: unknown) => {
-        app.log.warn({ err }, 'no login for Swagger UI')
+        log.warn({ err }, 'no login for Swagger UI')
         notBeforeMs = performance.now() + RETRY_MS
         return undefined
       })
@@ -39,6 +38,7 @@ export function docsLogin(app: FastifyInstance, { issuer, timeoutMs }: DocsLogin
       })
 
   return {
+    close: () => agent.destroy(),
     known: () => known,
     endpoints: async () => {
       if (known || performance.now() < notBeforeMs) return known

@@ -1,9 +1,7 @@
 import { readFile } from 'node:fs/promises'
-import fastifySwaggerUi from '@fastify/swagger-ui'
-import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Type } from 'typebox'
+import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import { ProxyError } from '../src/problem.ts'
 import type { DocsLogin } from './docs-login.ts'
-import { docsLogin, withLogin } from './docs-login.ts'
 import { ANY_ROUTE, problemResponses } from './problem-responses.ts'
 import { responseHeaders } from './response-headers.ts'
 
@@ -16,7 +14,7 @@ export interface DocsOptions {
 }
 
 /** The contract as a file, byte for byte the one in the repository, and Swagger UI to browse it. */
-export const docsRoutes: FastifyPluginAsyncTypebox<DocsOptions> = async (app, options) => {
+export const docsRoutes: FastifyPluginAsync<DocsOptions> = async (app, options) => {
   const yaml = await readFile(new URL('../openapi.yaml', import.meta.url))
 
   app.get(
@@ -32,7 +30,7 @@ export const docsRoutes: FastifyPluginAsyncTypebox<DocsOptions> = async (app, op
           200: {
             description: 'OpenAPI 3.2.',
             headers: responseHeaders(),
-            content: { 'application/yaml': { schema: Type.Unsafe<Buffer>({ type: 'string' }) } },
+            content: { 'application/yaml': { schema: { type: 'string' } } },
           },
           ...problemResponses(...ANY_ROUTE),
         },
@@ -41,10 +39,11 @@ export const docsRoutes: FastifyPluginAsyncTypebox<DocsOptions> = async (app, op
     async (_request, reply) => reply.header('content-type', 'application/yaml').send(yaml),
   )
 
-  let made: string | undefined
-  const json = () => {
-    made ??= JSON.stringify(app.swagger())
-    return made
+  let made: Promise<string> | undefined
+  async function makeJson() {
+    const contract = await app.contractApplication()
+    await contract.ready()
+    return JSON.stringify(contract.swagger())
   }
   app.get(
     '/openapi.json',
@@ -61,7 +60,7 @@ export const docsRoutes: FastifyPluginAsyncTypebox<DocsOptions> = async (app, op
             headers: responseHeaders(),
             content: {
               'application/json': {
-                schema: Type.Unsafe<string>({ type: 'object', additionalProperties: true }),
+                schema: { type: 'object', additionalProperties: true },
               },
             },
           },
@@ -69,66 +68,49 @@ export const docsRoutes: FastifyPluginAsyncTypebox<DocsOptions> = async (app, op
         },
       },
     },
-    async (_request, reply) =>
-      reply.header('content-type', 'application/json; charset=utf-8').send(json()),
+    async (_request, reply) => {
+      made ??= makeJson()
+      return reply.header('content-type', 'application/json; charset=utf-8').send(await made)
+    },
   )
 
   app.get('/', { schema: { hide: true } }, async (_request, reply) =>
     reply.redirect(options.enabled ? '/docs' : '/openapi.yaml'),
   )
 
-  if (options.enabled) await app.register(swaggerUi, options)
+  if (options.enabled) await app.register(lazySwaggerUi, options)
 }
 
-/** Swagger UI at `/docs`. */
-const swaggerUi: FastifyPluginAsyncTypebox<DocsOptions> = async (app, { oauth }) => {
-  const login = oauth && docsLogin(app, oauth)
+/** What of a request matters to a page or a file. */
+const FORWARDED_HEADERS = ['if-none-match', 'if-modified-since', 'if-range', 'range'] as const
+/** What every answer gets of its own. */
+const OWN_HEADERS = ['connection', 'date', 'keep-alive', 'transfer-encoding']
 
-  // Not the plugin's own staticCSP, which would put this policy on problems too.
-  app.addHook('onRequest', async (request, reply) => {
-    // What is JSON or YAML here is no page.
-    if (/\/(json|yaml)$/.test(request.routeOptions.url ?? '')) return
-    // Only the page waits for the issuer; its files take what is known.
-    const isPage = /^\/docs\/?$/.test(request.routeOptions.url ?? '')
-    const endpoints = isPage ? await login?.endpoints() : login?.known()
-    reply.header('content-security-policy', swaggerUiCsp(endpoints?.tokenUrl))
-  })
+/** Swagger UI at `/docs`: an application of its own, made when the first request comes. */
+const lazySwaggerUi: FastifyPluginAsync<DocsOptions> = async (app, { oauth }) => {
+  let made: Promise<FastifyInstance> | undefined
+  async function makeSwaggerUi() {
+    const { swaggerUi } = await import('./swagger-ui.ts')
+    const contract = await app.contractApplication()
+    await contract.register(swaggerUi, { oauth, log: app.log })
+    return contract
+  }
+  app.addHook('onClose', async () => (await made)?.close())
 
-  await app.register(fastifySwaggerUi, {
-    routePrefix: '/docs',
-    uiConfig: { displayRequestDuration: true, tryItOutEnabled: true },
-    ...(oauth && {
-      initOAuth: {
-        clientId: oauth.clientId,
-        scopes: oauth.scopes,
-        usePkceWithAuthorizationCodeGrant: true,
-      },
-    }),
-    // The contract is the same everywhere. Where Swagger UI gets it is below the root, to which its server is relative,
-    // and whose login page opens is this deployment's.
-    transformSpecification: (contract) => {
-      const servers = [{ ...contract.servers[0], url: '..' }]
-      return { ...withLogin(contract, oauth, login?.known()), servers }
-    },
-  })
-}
-
-/**
- * What Swagger UI needs and nothing else; without `upgrade-insecure-requests`, which leaves a blank page on plain http.
- * @param tokenUrl where the Authorize button gets its token
- */
-function swaggerUiCsp(tokenUrl: string | undefined): string {
-  return [
-    "default-src 'none'",
-    "script-src 'self'",
-    // The hash is that of the one style element which the bundle of Swagger UI adds itself.
-    "style-src 'self' 'sha256-RL3ie0nH+Lzz2YNqQN83mnU0J1ot4QL7b99vMdIX99w='",
-    "img-src 'self' data:",
-    tokenUrl === undefined
-      ? "connect-src 'self'"
-      : `connect-src 'self' ${new URL(tokenUrl).origin}`,
-    "base-uri 'none'",
-    "form-action 'none'",
-    "frame-ancestors 'none'",
-  ].join('; ')
+  async function forward(request: FastifyRequest, reply: FastifyReply) {
+    made ??= makeSwaggerUi()
+    const answer = await (await made).inject({
+      method: request.method === 'HEAD' ? 'HEAD' : 'GET',
+      url: request.url,
+      headers: Object.fromEntries(
+        FORWARDED_HEADERS.map((name) => [name, request.headers[name]]).filter(([, value]) => value),
+      ),
+    })
+    if (answer.statusCode === 404) throw new ProxyError('not-found')
+    for (const [name, value] of Object.entries(answer.headers)) {
+      if (!OWN_HEADERS.includes(name)) reply.header(name, value)
+    }
+    return reply.code(answer.statusCode).send(answer.rawPayload)
+  }
+  for (const url of ['/docs', '/docs/*']) app.get(url, { schema: { hide: true } }, forward)
 }

@@ -1,4 +1,3 @@
-import { Type } from 'typebox'
 import type { ProblemCode } from '../src/problem.ts'
 import { PROBLEMS, ProxyError } from '../src/problem.ts'
 import type { ResponseHeader } from './response-headers.ts'
@@ -94,7 +93,7 @@ function problemResponse(name: ProblemResponse) {
     ),
     content: {
       'application/problem+json': {
-        schema: Type.Ref('Problem'),
+        schema: { $ref: 'Problem' },
         examples: Object.fromEntries(
           problems.map((problem) => [problem.code, { summary: problem.title, value: problem }]),
         ),

@@ -1,14 +1,13 @@
 import { createHash } from 'node:crypto'
-import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Type } from 'typebox'
+import type { FastifyPluginAsync } from 'fastify'
 import type { ProblemCode } from '../src/problem.ts'
 import { isProblemCode, PROBLEMS, ProxyError } from '../src/problem.ts'
 import { ANY_ROUTE, problemResponses } from './problem-responses.ts'
 import { responseHeaders } from './response-headers.ts'
 
 /** `GET /problems/{slug}`: what the `type` of a problem leads to. */
-export const problemRoutes: FastifyPluginAsyncTypebox = async (app) => {
-  app.get(
+export const problemRoutes: FastifyPluginAsync = async (app) => {
+  app.get<{ Params: { slug: string } }>(
     '/:slug',
     {
       schema: {
@@ -18,17 +17,22 @@ export const problemRoutes: FastifyPluginAsyncTypebox = async (app) => {
         description:
           'A page for people: when the problem occurs, and who can do what about it. The type of each problem leads here.',
         security: [],
-        params: Type.Object({
-          slug: Type.String({
-            description: 'The code of the problem.',
-            examples: ['job-not-found'],
-          }),
-        }),
+        params: {
+          type: 'object',
+          required: ['slug'],
+          properties: {
+            slug: {
+              type: 'string',
+              description: 'The code of the problem.',
+              examples: ['job-not-found'],
+            },
+          },
+        },
         response: {
           200: {
             description: 'A page.',
             headers: responseHeaders(),
-            content: { 'text/html': { schema: Type.String() } },
+            content: { 'text/html': { schema: { type: 'string' } } },
           },
           ...problemResponses(...ANY_ROUTE, 'NotFound', 'UriTooLong'),
         },

@@ -54,10 +54,6 @@ export async function buildApp(config: Config, seams: Seams = {}): Promise<Fasti
   const log = logOutput(seams.logDestination)
   const app = Fastify(serverOptions(config.server, log.others))
 
-  // Answers are texts when they are sent; the schemas of responses are for the contract. Compiling them would double the
-  // time until the first answer.
-  app.setSerializerCompiler(() => JSON.stringify)
-
   await app.register(lifeCyclePlugin)
   await app.register(metricsPlugin, { ...config.metrics, serviceVersion })
   await app.register(requestTracePlugin)

@@ -1,5 +1,4 @@
-import type { Static } from 'typebox'
-import { Type } from 'typebox'
+import type { XStatic } from 'typebox/schema'
 
 /** What the table below says of one kind of problem. */
 interface ProblemDefinition {
@@ -231,53 +230,64 @@ export function isProblemCode(text: string): text is ProblemCode {
  * What every failure looks like outside, as `application/problem+json`.
  * @see https://www.rfc-editor.org/rfc/rfc9457
  */
-export const ProblemSchema = Type.Object(
-  {
-    type: Type.String({
+export const PROBLEM_SCHEMA = {
+  type: 'object',
+  required: ['type', 'title', 'status', 'detail', 'code', 'requestId'],
+  properties: {
+    type: {
+      type: 'string',
       format: 'uri-reference',
       description: 'The page that explains this kind of problem.',
-    }),
-    title: Type.String({ description: 'The kind of problem in a few words.' }),
-    status: Type.Integer({
+    },
+    title: { type: 'string', description: 'The kind of problem in a few words.' },
+    status: {
+      type: 'integer',
       minimum: 400,
       maximum: 599,
       description: 'The HTTP status of the answer.',
-    }),
-    detail: Type.String({ description: 'A sentence for the caller.' }),
-    code: Type.Enum(PROBLEM_CODES, {
+    },
+    detail: { type: 'string', description: 'A sentence for the caller.' },
+    code: {
+      // A tuple, since the type of a schema is read from one only.
+      enum: PROBLEM_CODES as [ProblemCode],
       $id: 'ProblemCode',
       type: 'string',
       description: 'The kind of problem, for programs.',
-    }),
-    requestId: Type.String({
+    },
+    requestId: {
+      type: 'string',
       description: 'The x-request-id of this request; quote it when you ask for help.',
-    }),
-    upstream: Type.Optional(
-      Type.Object(
-        {
-          status: Type.Union([Type.Integer(), Type.Null()], {
-            description: 'The HTTP status of CDF; null if there was none.',
-          }),
-          requestId: Type.Union([Type.String(), Type.Null()], {
-            description: 'The x-request-id of CDF; null if there was none.',
-          }),
+    },
+    upstream: {
+      type: 'object',
+      required: ['status', 'requestId'],
+      properties: {
+        status: {
+          anyOf: [{ type: 'integer' }, { type: 'null' }],
+          description: 'The HTTP status of CDF; null if there was none.',
         },
-        {
-          $id: 'UpstreamAnswer',
-          additionalProperties: false,
-          description: 'What CDF answered, where it was asked.',
+        requestId: {
+          anyOf: [{ type: 'string' }, { type: 'null' }],
+          description: 'The x-request-id of CDF; null if there was none.',
         },
-      ),
-    ),
-    retryAfterSeconds: Type.Optional(
-      Type.Integer({ minimum: 0, description: 'The same number as in Retry-After.' }),
-    ),
+      },
+      $id: 'UpstreamAnswer',
+      additionalProperties: false,
+      description: 'What CDF answered, where it was asked.',
+    },
+    retryAfterSeconds: {
+      type: 'integer',
+      minimum: 0,
+      description: 'The same number as in Retry-After.',
+    },
   },
-  { $id: 'Problem', additionalProperties: false, description: 'A problem (RFC 9457).' },
-)
+  $id: 'Problem',
+  additionalProperties: false,
+  description: 'A problem (RFC 9457).',
+} as const
 
 /** A problem body. */
-export type Problem = Static<typeof ProblemSchema>
+export type Problem = XStatic<typeof PROBLEM_SCHEMA>
 
 /** What CDF answered: its HTTP status and its own request id, each `null` if there was none. */
 export type UpstreamAnswer = NonNullable<Problem['upstream']>

@@ -19,8 +19,9 @@ export async function generateOpenApi(): Promise<string> {
     LOG_LEVEL: 'silent',
   })
   const app = await buildApp(config)
-  await app.ready()
-  const yaml = app.swagger({ yaml: true })
+  const contract = await app.contractApplication()
+  await contract.ready()
+  const yaml = contract.swagger({ yaml: true })
   await app.close()
   return tidied(yaml)
 }

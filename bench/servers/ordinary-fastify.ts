@@ -11,11 +11,11 @@ import { collectDefaultMetrics, Histogram, register } from 'prom-client'
 import { request as call } from 'undici'
 import type { CdfJob } from '../../src/cdf/cdf-job.ts'
 import type { JobId } from '../../src/cdf/job-id.ts'
-import { JobQualityListSchema } from '../../src/jobs/job-list.ts'
+import { JOB_QUALITY_LIST_SCHEMA } from '../../src/jobs/job-list.ts'
 import type { JobQuality } from '../../src/jobs/job-quality.ts'
-import { JobQualitySchema } from '../../src/jobs/job-quality.ts'
+import { JOB_QUALITY_SCHEMA } from '../../src/jobs/job-quality.ts'
 import { normalizeJob } from '../../src/jobs/normalize-job.ts'
-import { ProblemSchema } from '../../src/problem.ts'
+import { PROBLEM_SCHEMA } from '../../src/problem.ts'
 import { PORT } from './ready-job.ts'
 
 /**
@@ -68,8 +68,8 @@ app.addHook('onResponse', async (request, reply) => {
   const labels = { method, route: routeOptions.url ?? '', status: reply.statusCode }
   durations.observe(labels, reply.elapsedTime / 1000)
 })
-for (const schema of [JobQualitySchema, ProblemSchema]) app.addSchema(schema)
-const itemSchema = JobQualityListSchema.properties.items.items
+for (const schema of [JOB_QUALITY_SCHEMA, PROBLEM_SCHEMA]) app.addSchema(schema)
+const itemSchema = JOB_QUALITY_LIST_SCHEMA.properties.items.items
 app.addSchema({ ...itemSchema, $id: 'JobQualityListItem' })
 
 async function read(jobId: string): Promise<{ quality: JobQuality; isHit: boolean }> {

@@ -1,6 +1,5 @@
 import { Readable } from 'node:stream'
-import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import type { After } from '../../src/after.ts'
 import { StreamLimit } from '../../src/callers/stream-limit.ts'
 import type { JobId } from '../../src/cdf/job-id.ts'
@@ -32,7 +31,7 @@ const STREAM_HEADERS = Object.freeze({
 })
 
 /** `GET /jobs/{jobId}/quality/events` and `GET /jobs/quality/events?jobId=A&jobId=B…`. */
-export const jobQualityEventsRoutes: FastifyPluginAsyncTypebox<JobQualityEventsOptions> = async (
+export const jobQualityEventsRoutes: FastifyPluginAsync<JobQualityEventsOptions> = async (
   app,
   { maxStreamsPerCaller, after, wallNow },
 ) => {
@@ -73,14 +72,14 @@ export const jobQualityEventsRoutes: FastifyPluginAsyncTypebox<JobQualityEventsO
     return reply.headers(STREAM_HEADERS).send(events)
   }
 
-  app.get(
+  app.get<{ Params: { jobId: JobId } }>(
     '/:jobId/quality/events',
     { schema: jobEventsRouteSchema, validatorCompiler: jobIdValidator },
-    (request, reply) => stream(request, reply, [request.params.jobId as JobId]),
+    (request, reply) => stream(request, reply, [request.params.jobId]),
   )
-  app.get(
+  app.get<{ Querystring: { jobId: JobId[] } }>(
     '/quality/events',
     { schema: jobListEventsRouteSchema, validatorCompiler: jobIdValidator },
-    (request, reply) => stream(request, reply, request.query.jobId as JobId[]),
+    (request, reply) => stream(request, reply, request.query.jobId),
   )
 }

@@ -1,4 +1,4 @@
-import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyPluginAsync } from 'fastify'
 import type { JobId } from '../../src/cdf/job-id.ts'
 import { togetherFromCache, toJobList } from '../../src/jobs/job-list.ts'
 import type { JobRead } from '../../src/jobs/job-read.ts'
@@ -8,12 +8,12 @@ import { jobQualityListRouteSchema } from './quality-schema.ts'
 import { sendCachedAnswer, sendJobAnswer } from './send-job-answer.ts'
 
 /** `GET /jobs/quality?jobId=A&jobId=B…`: what becomes of one job is no matter to the others. */
-export const jobQualityListRoutes: FastifyPluginAsyncTypebox = async (app) => {
-  app.get(
+export const jobQualityListRoutes: FastifyPluginAsync = async (app) => {
+  app.get<{ Querystring: { jobId: JobId[] } }>(
     '/quality',
     { schema: jobQualityListRouteSchema, validatorCompiler: jobIdValidator },
     (request, reply) => {
-      const jobIds = request.query.jobId as JobId[]
+      const jobIds = request.query.jobId
       let signal: AbortSignal | undefined
       const context = () => {
         signal ??= callerSignal(reply)

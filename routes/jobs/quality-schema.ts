@@ -1,4 +1,3 @@
-import { Type } from 'typebox'
 import type { ProblemResponse } from '../problem-responses.ts'
 import { problemResponses } from '../problem-responses.ts'
 import type { ResponseHeader } from '../response-headers.ts'
@@ -8,14 +7,7 @@ import {
   JOB_QUALITY_EXAMPLES,
   JOB_QUALITY_LIST_EXAMPLES,
 } from './quality-examples.ts'
-import {
-  ifNoneMatch,
-  JobPath,
-  JobsQuery,
-  lastEventId,
-  prefer,
-  tracing,
-} from './quality-parameters.ts'
+import { JOB_PATH, JOBS_QUERY, requestHeaders } from './quality-parameters.ts'
 
 const CACHE_HEADERS = [
   'cache-control',
@@ -49,14 +41,14 @@ export const jobQualityRouteSchema = {
     'Done jobs are answered from the cache; others are fresh for about a second, so that polling together costs CDF one read.',
     'With `Prefer: wait=N` the answer comes as soon as it differs from `If-None-Match` or, without it, as soon as the job is done, and after N seconds at the latest.',
   ].join('\n'),
-  params: JobPath,
-  headers: Type.Object({ ...ifNoneMatch, ...prefer, ...tracing }),
+  params: JOB_PATH,
+  headers: requestHeaders('if-none-match', 'prefer'),
   response: {
     200: {
       description: 'The job.',
       headers: JOB_HEADERS,
       content: {
-        'application/json': { schema: Type.Ref('JobQuality'), examples: JOB_QUALITY_EXAMPLES },
+        'application/json': { schema: { $ref: 'JobQuality' }, examples: JOB_QUALITY_EXAMPLES },
       },
     },
     304: { description: 'The job is as your ETag says.', type: 'null', headers: JOB_HEADERS },
@@ -78,15 +70,15 @@ export const jobQualityListRouteSchema = {
   summary: 'The quality of up to 100 contextualization jobs',
   description:
     'Each job with its quality or its problem, in the order asked. What becomes of one is no matter to the others.',
-  querystring: JobsQuery,
-  headers: Type.Object({ ...ifNoneMatch, ...tracing }),
+  querystring: JOBS_QUERY,
+  headers: requestHeaders('if-none-match'),
   response: {
     200: {
       description: 'The jobs.',
       headers: LIST_HEADERS,
       content: {
         'application/json': {
-          schema: Type.Ref('JobQualityList'),
+          schema: { $ref: 'JobQualityList' },
           examples: JOB_QUALITY_LIST_EXAMPLES,
         },
       },
@@ -105,7 +97,7 @@ const eventResponses = {
     headers: responseHeaders('cache-control', 'x-accel-buffering'),
     content: {
       'text/event-stream': {
-        schema: Type.Ref('JobEvent'),
+        schema: { $ref: 'JobEvent' },
         examples: JOB_EVENTS_EXAMPLES,
         'x-component': 'JobEvents',
       },
@@ -125,8 +117,8 @@ export const jobEventsRouteSchema = {
   summary: 'What becomes of one job, as server-sent events',
   description:
     'Each event has a JobQuality or a JobProblem. Ends when the job is done, or when a problem will not pass.',
-  params: JobPath,
-  headers: Type.Object({ ...lastEventId, ...tracing }),
+  params: JOB_PATH,
+  headers: requestHeaders('last-event-id'),
   response: {
     ...eventResponses,
     ...problemResponses(...REQUEST_PROBLEMS, 'UriTooLong', 'CallerKeysUnavailable'),
@@ -140,8 +132,8 @@ export const jobListEventsRouteSchema = {
   summary: 'What becomes of up to 100 jobs, as server-sent events',
   description:
     'Each event has a JobQuality or a JobProblem, and with it the id of the job. Ends when nothing more will be told of any job.',
-  querystring: JobsQuery,
-  headers: Type.Object({ ...lastEventId, ...tracing }),
+  querystring: JOBS_QUERY,
+  headers: requestHeaders('last-event-id'),
   response: {
     ...eventResponses,
     ...problemResponses(...REQUEST_PROBLEMS, 'CallerKeysUnavailable'),

@@ -1,5 +1,4 @@
-import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import type { After } from '../../src/after.ts'
 import type { JobId } from '../../src/cdf/job-id.ts'
 import type { JobRead } from '../../src/jobs/job-read.ts'
@@ -20,7 +19,7 @@ export interface JobQualityRoutesOptions {
 }
 
 /** `GET /jobs/{jobId}/quality`. */
-export const jobQualityRoutes: FastifyPluginAsyncTypebox<JobQualityRoutesOptions> = async (
+export const jobQualityRoutes: FastifyPluginAsync<JobQualityRoutesOptions> = async (
   app,
   { after, now },
 ) => {
@@ -52,11 +51,11 @@ export const jobQualityRoutes: FastifyPluginAsyncTypebox<JobQualityRoutesOptions
     return fromCache(await waitForChange(jobId, first, wait), now())
   }
 
-  app.get(
+  app.get<{ Params: { jobId: JobId } }>(
     '/:jobId/quality',
     { schema: jobQualityRouteSchema, validatorCompiler: jobIdValidator },
     (request, reply) => {
-      const jobId = request.params.jobId as JobId
+      const jobId = request.params.jobId
       const waitSeconds = preferredWaitSeconds(request.headers.prefer)
       if (waitSeconds !== undefined) reply.header('preference-applied', `wait=${waitSeconds}`)
       const read =

@@ -1,5 +1,3 @@
-import type { Static } from 'typebox'
-import { Type } from 'typebox'
 import type { JobId } from '../cdf/job-id.ts'
 import type { Problem } from '../problem.ts'
 import { entityTagOf } from './job-answer.ts'
@@ -7,29 +5,36 @@ import type { JobQuality } from './job-quality.ts'
 import type { CacheOutcome, JobRead, JobReadSummary } from './job-read.ts'
 
 /** What this service promises of several jobs at once: in the order asked, each with its quality or its problem. */
-export const JobQualityListSchema = Type.Object(
-  {
-    items: Type.Array(
-      Type.Object(
-        {
-          jobId: Type.String({ description: 'The id asked for, in canonical form.' }),
-          quality: Type.Union([Type.Unsafe<JobQuality>(Type.Ref('JobQuality')), Type.Null()]),
-          problem: Type.Union([Type.Unsafe<Problem>(Type.Ref('Problem')), Type.Null()]),
+export const JOB_QUALITY_LIST_SCHEMA = {
+  type: 'object',
+  required: ['items'],
+  properties: {
+    items: {
+      type: 'array',
+      items: {
+        type: 'object',
+        required: ['jobId', 'quality', 'problem'],
+        properties: {
+          jobId: { type: 'string', description: 'The id asked for, in canonical form.' },
+          quality: { anyOf: [{ $ref: 'JobQuality' }, { type: 'null' }] },
+          problem: { anyOf: [{ $ref: 'Problem' }, { type: 'null' }] },
         },
-        {
-          $id: 'JobQualityListItem',
-          additionalProperties: false,
-          description: 'One job with its quality or, where that cannot be told, its problem.',
-        },
-      ),
-      { description: 'Each job once, in the order asked.' },
-    ),
+        $id: 'JobQualityListItem',
+        additionalProperties: false,
+        description: 'One job with its quality or, where that cannot be told, its problem.',
+      },
+      description: 'Each job once, in the order asked.',
+    },
   },
-  { $id: 'JobQualityList', additionalProperties: false, description: 'Several jobs.' },
-)
+  $id: 'JobQualityList',
+  additionalProperties: false,
+  description: 'Several jobs.',
+}
 
 /** Several jobs as callers see them. */
-export type JobQualityList = Static<typeof JobQualityListSchema>
+export interface JobQualityList {
+  items: { jobId: string; quality: JobQuality | null; problem: Problem | null }[]
+}
 
 /** Several jobs in one answer. */
 export interface JobListAnswer {

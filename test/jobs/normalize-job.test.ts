@@ -1,16 +1,16 @@
 import t from 'tap'
-import { Compile } from 'typebox/compile'
+import { Compile } from 'typebox/schema'
 import type { CdfJob } from '../../src/cdf/cdf-job.ts'
 import { parseCdfJob } from '../../src/cdf/cdf-job.ts'
 import type { JobId } from '../../src/cdf/job-id.ts'
 import { parseJobId } from '../../src/cdf/job-id.ts'
 import type { JobQuality } from '../../src/jobs/job-quality.ts'
-import { JobQualitySchema } from '../../src/jobs/job-quality.ts'
+import { JOB_QUALITY_SCHEMA } from '../../src/jobs/job-quality.ts'
 import { lacksScores, normalizeJob } from '../../src/jobs/normalize-job.ts'
 import { FIXTURES, fixtureText, JOB_ID } from '../helper.ts'
 
 const jobId = parseJobId(JOB_ID) as JobId
-const schema = Compile(JobQualitySchema)
+const schema = Compile(JOB_QUALITY_SCHEMA)
 const job = (members: Partial<Record<keyof CdfJob, unknown>>): CdfJob =>
   ({ ...JSON.parse(fixtureText('estimate-completed.json')), ...members }) as CdfJob
 

@@ -10,7 +10,9 @@ t.test('serves the contract byte for byte', async (t) => {
   t.equal(yaml.text, await readFile(new URL('../../openapi.yaml', import.meta.url), 'utf8'))
   t.equal(yaml.headers.get('content-type'), 'application/yaml')
   const json = await get('/openapi.json')
-  t.strictSame(json.body, JSON.parse(JSON.stringify(app.swagger())))
+  const contract = await app.contractApplication()
+  await contract.ready()
+  t.strictSame(json.body, JSON.parse(JSON.stringify(contract.swagger())))
   t.match(json.headers.get('content-type'), /^application\/json/)
 })
 
