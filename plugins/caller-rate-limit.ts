@@ -13,7 +13,7 @@ export interface CallerRateLimitOptions {
 
 const WINDOW_MS = 60_000
 
-/** Callers who are counted at once; beyond, the ones longest unseen are forgotten. */
+/** Callers who are counted at once; beyond, the windows that began first are forgotten. */
 const MAX_CALLERS = 50_000
 
 /** A limit for each caller in its scope: by the subject and client of their token, else by address. */

@@ -6,19 +6,13 @@ import { endWithProblem } from './problems.ts'
 
 /**
  * What of HTTP itself this service does not accept: two Host or two Authorization headers (which of them counts would
- * be a matter of opinion between us and whatever stands before us), no Host, tunnels, bodies.
+ * be a matter of opinion between us and whatever stands before us), no Host, tunnels.
  * @see https://www.rfc-editor.org/rfc/rfc9112#section-3.2
  */
 export const requestFramingPlugin = fp(
   async function requestFraming(app) {
     app.addHook('onRequest', (request, _reply, done) => {
       done(isFramed(request) ? undefined : new ProxyError('invalid-request'))
-    })
-
-    // No route takes a body, whatever its type; a small one is read, so that the connection can go on.
-    app.removeAllContentTypeParsers()
-    app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, _body, done) => {
-      done(null, undefined)
     })
 
     // An expectation that nobody knows may be ignored; Node alone would answer 417, with no problem and no request id.

@@ -9,9 +9,6 @@ import { answerFrameworkError, answerParserError } from './problems.ts'
 /** A request must have arrived whole within this. No route takes a body, so that it is a few packets. */
 const REQUEST_TIMEOUT_MS = 10_000
 
-/** Largest request body that is read before it is ignored: no route takes one. */
-const BODY_LIMIT_BYTES = 1024
-
 /** Up to here an over-long job id is a bad job id (400); beyond, the URL itself is too long (414). */
 const MAX_PARAM_LENGTH = 1024
 
@@ -44,7 +41,6 @@ export function serverOptions({ logLevel, trustProxy }: ServerSettings, stream: 
     clientErrorHandler: answerParserError,
     schemaController: NO_COMPILERS,
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
-    bodyLimit: BODY_LIMIT_BYTES,
     trustProxy,
     // While draining, what still comes in is served; Fastify's own 503 would be no problem in our form.
     return503OnClosing: false,

@@ -1,5 +1,3 @@
-import { LRUCache } from 'lru-cache'
-
 /** What a caller has used of the window that it is in. */
 interface Used {
   count: number
@@ -13,7 +11,7 @@ export interface RateLimitOptions {
   max: number
   /** From a caller's first request on; milliseconds. */
   windowMs: number
-  /** Callers who are counted at once; beyond, the ones longest unseen are forgotten. */
+  /** Callers who are counted at once; beyond, the windows that began first are forgotten. */
   maxCallers: number
   /** Monotonic clock, milliseconds. */
   now: () => number
@@ -25,11 +23,11 @@ export interface RateLimitOptions {
  */
 export class RateLimit {
   readonly #options: RateLimitOptions
-  readonly #used: LRUCache<string, Used>
+  /** The window that began first is first. */
+  readonly #used = new Map<string, Used>()
 
   constructor(options: RateLimitOptions) {
     this.#options = options
-    this.#used = new LRUCache({ max: options.maxCallers })
   }
 
   /**
@@ -37,11 +35,16 @@ export class RateLimit {
    * @returns 0 if it is within the limit, else the seconds until the caller's window ends, rounded up
    */
   secondsOver(caller: string): number {
-    const { max, windowMs, now } = this.#options
+    const { max, windowMs, maxCallers, now } = this.#options
     const nowMs = now()
     const used = this.#used.get(caller)
     if (!used || nowMs >= used.endsMs) {
+      this.#used.delete(caller)
       this.#used.set(caller, { count: 1, endsMs: nowMs + windowMs })
+      for (const [first] of this.#used) {
+        if (this.#used.size <= maxCallers) break
+        this.#used.delete(first)
+      }
       return 0
     }
     used.count += 1

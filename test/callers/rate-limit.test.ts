@@ -24,7 +24,7 @@ t.test(
   },
 )
 
-t.test('forgets who was unseen for longest', async (t) => {
+t.test('forgets whose window began first', async (t) => {
   const { limit } = start(2)
   for (const caller of ['a', 'a', 'b', 'c']) limit.secondsOver(caller)
   t.equal(limit.secondsOver('a'), 0)
