@@ -1,4 +1,11 @@
-import { Agent, Pool } from 'undici'
+// By themselves, since the index of undici loads eighty modules more (fetch, WebSocket, caches, mocks), a tenth of the
+// start. Its version is pinned, and without these files nothing starts.
+import errors from 'undici/lib/core/errors.js'
+import Agent from 'undici/lib/dispatcher/agent.js'
+import Pool from 'undici/lib/dispatcher/pool.js'
+
+/** What undici throws, and tells a handler. */
+export const httpErrors = errors
 
 /** Largest body that is read from anybody: 1 MiB. A job status has less than 1 KiB. */
 export const MAX_BODY_BYTES = 1024 * 1024

@@ -1,8 +1,7 @@
 import { promisify } from 'node:util'
 import { brotliDecompress, gunzip, inflate, zstdDecompress } from 'node:zlib'
 import type { Dispatcher } from 'undici'
-import { errors } from 'undici'
-import { MAX_BODY_BYTES } from './http-agent.ts'
+import { httpErrors, MAX_BODY_BYTES } from './http-agent.ts'
 
 /** The beginning of an answer. */
 export interface HttpHead {
@@ -49,22 +48,90 @@ export async function exchange(
   target: string | HttpTarget,
   options: HttpRequest,
 ): Promise<HttpAnswer> {
-  const { onHead, dispatcher, ...sent } = options
-  const {
-    statusCode: status,
-    headers,
-    body,
-  } = await dispatcher.request({
-    ...(typeof target === 'string' ? parsed(target) : target),
-    ...sent,
-  })
-  onHead?.({ status, headers })
-  const bytes = await body.bytes().catch((error: unknown) => {
-    if (!(error instanceof errors.ResponseExceededMaxSizeError)) throw error
-    throw new UnreadableAnswerError('the body is too large')
-  })
-  const packed = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  return { status, headers, body: await unpack(packed, headers['content-encoding']) }
+  const { dispatcher, signal, onHead, ...sent } = options
+  const parts = typeof target === 'string' ? parsed(target) : target
+  signal.throwIfAborted()
+  const reception = new Reception(signal, onHead)
+  dispatcher.dispatch({ ...parts, ...sent }, reception)
+  const { status, headers, bytes } = await reception.whole
+  return { status, headers, body: await unpack(bytes, headers['content-encoding']) }
+}
+
+/** An answer, its body as it came. */
+interface Received extends HttpHead {
+  bytes: Buffer
+}
+
+/**
+ * What undici tells of one request. Its `request` tells the same by a stream with a promise for its end: made for each
+ * read of a job, and read at once.
+ */
+class Reception implements Dispatcher.DispatchHandler {
+  readonly whole: Promise<Received>
+  readonly #signal: AbortSignal
+  readonly #onHead: HttpRequest['onHead']
+  readonly #resolve: (received: Received) => void
+  readonly #reject: (reason: unknown) => void
+  readonly #chunks: Buffer[] = []
+  #head: HttpHead | undefined
+  #controller: Dispatcher.DispatchController | undefined
+
+  constructor(signal: AbortSignal, onHead: HttpRequest['onHead']) {
+    const { promise, resolve, reject } = Promise.withResolvers<Received>()
+    this.whole = promise
+    this.#resolve = resolve
+    this.#reject = reject
+    this.#signal = signal
+    this.#onHead = onHead
+    signal.addEventListener('abort', this)
+  }
+
+  /** The signal has aborted. What still waits for a connection is ended when it has one. */
+  handleEvent(): void {
+    this.#end()
+    this.#reject(this.#signal.reason)
+    this.#controller?.abort(this.#signal.reason)
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller
+    if (this.#signal.aborted) controller.abort(this.#signal.reason)
+  }
+
+  onResponseStart(
+    _controller: Dispatcher.DispatchController,
+    status: number,
+    headers: HttpHead['headers'],
+  ): void {
+    // Before the answer there may be others, such as 103.
+    if (status < 200) return
+    this.#head = { status, headers }
+    this.#onHead?.(this.#head)
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#chunks.push(chunk)
+  }
+
+  onResponseEnd(): void {
+    this.#end()
+    const [first = Buffer.alloc(0), ...more] = this.#chunks
+    const bytes = more.length === 0 ? first : Buffer.concat(this.#chunks)
+    this.#resolve({ ...(this.#head as HttpHead), bytes })
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.#end()
+    this.#reject(
+      error instanceof httpErrors.ResponseExceededMaxSizeError
+        ? new UnreadableAnswerError('the body is too large')
+        : error,
+    )
+  }
+
+  #end(): void {
+    this.#signal.removeEventListener('abort', this)
+  }
 }
 
 function parsed(url: string): HttpTarget {

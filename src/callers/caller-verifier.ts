@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { JWTPayload, JWTVerifyOptions } from 'jose'
-import { errors, jwtVerify } from 'jose'
+import * as errors from 'jose/errors'
+import { jwtVerify } from 'jose/jwt/verify'
 import { LRUCache } from 'lru-cache'
 import type { Caller } from './caller.ts'
 import { callerOf, hashOf } from './caller.ts'

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { JSONWebKeySet } from 'jose'
-import { createLocalJWKSet } from 'jose'
+import { createLocalJWKSet } from 'jose/jwks/local'
 import { ProxyError } from '../problem.ts'
 
 /** The public keys that callers' tokens may be signed with, as jose takes them. The same object as long as they stay the same. */

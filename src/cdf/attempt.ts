@@ -1,4 +1,4 @@
-import { errors } from 'undici'
+import { httpErrors } from '../http-agent.ts'
 import type { HttpHead } from '../http-exchange.ts'
 import { UnreadableAnswerError } from '../http-exchange.ts'
 import type { ProblemCode, UpstreamAnswer } from '../problem.ts'
@@ -78,8 +78,8 @@ export function unanswered(
   if (head && head.status !== 200) return judge(jobId, head, '')
   const isUnreadable =
     error instanceof UnreadableAnswerError ||
-    error instanceof errors.HTTPParserError ||
-    error instanceof errors.HeadersOverflowError
+    error instanceof httpErrors.HTTPParserError ||
+    error instanceof httpErrors.HeadersOverflowError
   return isUnreadable
     ? failed('upstream-invalid-response', head)
     : failed('upstream-error', head, { retryable: true })
