@@ -1,7 +1,7 @@
 import { once } from 'node:events'
-import { createServer } from 'node:http'
 import fp from 'fastify-plugin'
 import { Metrics } from '../src/metrics.ts'
+import { nodeHttp } from '../src/node-http.ts'
 import { retryUntilDone } from '../src/retry-until-done.ts'
 
 /** Options of {@link metricsPlugin}. */
@@ -28,7 +28,7 @@ export const metricsPlugin = fp(
     if (!listen) return
 
     all.measureProcess()
-    const server = createServer(async (request, response) => {
+    const server = nodeHttp.createServer(async (request, response) => {
       const isMetrics = request.url === '/metrics' && /^(GET|HEAD)$/.test(request.method ?? '')
       response.writeHead(
         isMetrics ? 200 : 404,

@@ -1,9 +1,9 @@
 import type { ServerResponse } from 'node:http'
-import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { codeOf } from '../src/error-for-log.ts'
+import { nodeHttp } from '../src/node-http.ts'
 import { ProxyError } from '../src/problem.ts'
 import { requestIdFrom } from '../src/request-id.ts'
 import { replyEnded } from './access-log.ts'
@@ -117,7 +117,7 @@ export function endWithProblem(
   const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
   // Half-closing first gives the caller a chance to read the answer although it may still be sending.
   socket.end(
-    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\n${head.join('')}\r\n${body}`,
+    `HTTP/1.1 ${problem.status} ${nodeHttp.STATUS_CODES[problem.status]}\r\n${head.join('')}\r\n${body}`,
     () => {
       socket.destroySoon()
     },

@@ -73,6 +73,7 @@ export async function buildApp(config: Config, seams: Seams = {}): Promise<Fasti
       await scope.register(doorPlugin, { ...config.door, now, wallNow })
       await scope.register(callerRateLimitPlugin, { ...config.rateLimit, now })
       await scope.register(requiredScopePlugin, config.door)
+      await scope.register(methodNotAllowedPlugin)
       await scope.register(jobQualityRoutes, { after, now })
       await scope.register(jobQualityListRoutes)
       await scope.register(jobQualityEventsRoutes, { ...config.streams, after, wallNow })

@@ -92,17 +92,29 @@ t.test('what it copies and installs answers', async (t) => {
   t.equal(of('RUN').at(-1), compile)
   const userAt = instructions.indexOf('USER node')
   t.ok(userAt < instructions.indexOf(`RUN ${compile}`), 'by the user whose cache it is')
-  t.equal(await startProcess(t, ['src/server.ts'], {}, image).ended, 78)
-  const cache = join(image, 'node_modules', '.cache', 'compile')
+  // What is below the folder of the image is below this one here.
+  const workdir = of('WORKDIR')[0] ?? ''
+  const environment = Object.fromEntries(
+    of('ENV').flatMap((line) =>
+      line
+        .replaceAll(`=${workdir}/`, `=${image}/`)
+        .split(' ')
+        .map((pair) => pair.split('=')),
+    ),
+  )
+  t.equal(await startProcess(t, ['src/server.ts'], environment, image).ended, 78)
+  const cache: string = environment.NODE_COMPILE_CACHE
+  t.equal(
+    cache,
+    join(image, 'node_modules', '.cache', 'compile'),
+    'where the service itself keeps it',
+  )
   const [ofThisNode = ''] = await readdir(cache)
   t.ok((await readdir(join(cache, ofThisNode))).length > 100, 'what is compiled is kept')
 
   const simulator = await startSimulator()
   t.teardown(() => simulator.close())
   simulator.cdf.addJob(lasting(JOB_ID, 'Completed', SCORES))
-  const environment = Object.fromEntries(
-    of('ENV').flatMap((line) => line.split(' ').map((pair) => pair.split('='))),
-  )
   const [, ...script] = JSON.parse(of('CMD')[0] ?? '') as string[]
   const { child, ended, url } = startProcess(
     t,
