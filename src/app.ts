@@ -8,6 +8,7 @@ import { corsPlugin } from '../plugins/cors.ts'
 import { doorPlugin } from '../plugins/door.ts'
 import { jobQualityPlugin } from '../plugins/job-quality.ts'
 import { jobWatchesPlugin } from '../plugins/job-watches.ts'
+import { lateLogPlugin } from '../plugins/late-log.ts'
 import { lifeCyclePlugin } from '../plugins/life-cycle.ts'
 import type { LogDestination } from '../plugins/log-output.ts'
 import { logOutput } from '../plugins/log-output.ts'
@@ -54,6 +55,7 @@ export async function buildApp(config: Config, seams: Seams = {}): Promise<Fasti
   const log = logOutput(seams.logDestination)
   const app = Fastify(serverOptions(config.server, log.others))
 
+  await app.register(lateLogPlugin)
   await app.register(lifeCyclePlugin)
   await app.register(metricsPlugin, { ...config.metrics, serviceVersion })
   await app.register(requestTracePlugin)
