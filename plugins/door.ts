@@ -105,7 +105,7 @@ export const doorPlugin = fp(
     app.addHook('onRequest', (request, reply, done) => {
       const token = tokenOf(request.headers.authorization)
       // Without a promise: most requests come with a token that came before.
-      const known = token === undefined ? undefined : verifier.remembered(token)
+      const known = token === undefined ? undefined : verifier.remembered(token, request.raw.socket)
       if (known) {
         request.caller = known
         done()
