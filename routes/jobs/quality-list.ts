@@ -5,7 +5,7 @@ import type { JobRead } from '../../src/jobs/job-read.ts'
 import { callerSignal, originOf } from '../call-origin.ts'
 import { jobIdValidator } from './job-id-validator.ts'
 import { jobQualityListRouteSchema } from './quality-schema.ts'
-import { sendCachedAnswer, sendJobAnswer } from './send-job-answer.ts'
+import { sendJobAnswer } from './send-job-answer.ts'
 
 /** `GET /jobs/quality?jobId=A&jobId=B…`: what becomes of one job is no matter to the others. */
 export const jobQualityListRoutes: FastifyPluginAsync = async (app) => {
@@ -23,7 +23,7 @@ export const jobQualityListRoutes: FastifyPluginAsync = async (app) => {
       // As with a single job: what the cache has is sent without a promise.
       if (reads.every(isKnown)) {
         const answer = toJobList(jobIds, reads, request.id)
-        sendCachedAnswer(request, reply, togetherFromCache(reads), answer)
+        sendJobAnswer(request, reply, togetherFromCache(reads), answer)
         return
       }
       return Promise.all(reads).then((all) =>

@@ -9,7 +9,7 @@ import { matchesIfNoneMatch } from '../if-none-match.ts'
 import { jobIdValidator } from './job-id-validator.ts'
 import { preferredWaitSeconds } from './preferred-wait.ts'
 import { jobQualityRouteSchema } from './quality-schema.ts'
-import { sendCachedAnswer, sendJobAnswer, tellCacheStatus } from './send-job-answer.ts'
+import { sendJobAnswer, tellCacheStatus } from './send-job-answer.ts'
 
 /** Options of {@link jobQualityRoutes}. */
 export interface JobQualityRoutesOptions {
@@ -66,9 +66,8 @@ export const jobQualityRoutes: FastifyPluginAsync<JobQualityRoutesOptions> = asy
             }))
           : readWaiting(request, reply, jobId, waitSeconds)
       // What the cache has is sent without a promise.
-      if (!(read instanceof Promise) && read.answer)
-        sendCachedAnswer(request, reply, read, read.answer)
-      else return sendRead(request, reply, read)
+      if (read instanceof Promise || !read.answer) return sendRead(request, reply, read)
+      sendJobAnswer(request, reply, read, read.answer)
     },
   )
 }

@@ -24,30 +24,15 @@ const PENDING_HEADERS = Object.freeze({ ...DONE_HEADERS, 'retry-after': '2' })
 /** Of a body. */
 const CONTENT_TYPE = 'application/json; charset=utf-8'
 
-/** Sends the bytes of an answer, or 304 to whoever has them, with what the cache had to do with it. */
-export function sendJobAnswer(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  read: JobReadSummary,
-  answer: SentAnswer,
-): FastifyReply {
-  const { done, etag, body } = answer
-  tellCacheStatus(reply, read)
-  reply.headers(done ? DONE_HEADERS : PENDING_HEADERS).header('etag', etag)
-  if (matchesIfNoneMatch(request.headers['if-none-match'], etag)) {
-    reply.code(304)
-    // To a HEAD, Fastify tells the length of what it gets; that of nothing would be wrong (RFC 9110 §8.6).
-    if (request.method !== 'HEAD') return reply.send()
-  }
-  return reply.header('content-type', CONTENT_TYPE).send(body)
-}
-
 /** `Cache-Status` and, for what came from the cache, `Age`. */
 export function tellCacheStatus(reply: FastifyReply, read: JobReadSummary): void {
-  const { outcome, collapsed, ageSeconds } = read
   reply.jobRead = read
-  reply.header('cache-status', CACHE_STATUS[outcome] + (collapsed ? '; collapsed' : ''))
-  if (ageSeconds !== undefined) reply.header('age', ageSeconds)
+  reply.header('cache-status', cacheStatusOf(read))
+  if (read.ageSeconds !== undefined) reply.header('age', read.ageSeconds)
+}
+
+function cacheStatusOf({ outcome, collapsed }: JobReadSummary): string {
+  return collapsed ? `${CACHE_STATUS[outcome]}; collapsed` : CACHE_STATUS[outcome]
 }
 
 /** Names and values in turn, as Node takes them without looking for doubles. */
@@ -56,7 +41,7 @@ const DONE_HEAD = headOf(DONE_HEADERS)
 const PENDING_HEAD = headOf(PENDING_HEADERS)
 
 function headOf({ vary, ...headers }: Readonly<Record<string, string>>): readonly string[] {
-  return [...COMMON_HEAD, ...Object.entries(headers).flat(), 'cache-status', CACHE_STATUS.hit]
+  return [...COMMON_HEAD, ...Object.entries(headers).flat()]
 }
 
 const corsHeads = new WeakMap<CorsHeaders, readonly string[]>()
@@ -75,20 +60,25 @@ function corsHeadOf(headers: CorsHeaders): readonly string[] {
 }
 
 /**
- * Sends what came from the cache as {@link sendJobAnswer} does, with the same headers, but past the hooks of `onSend` and
- * in one go: head and body leave in one piece, which halves what Fastify and Node have to do for it.
+ * Sends the bytes of an answer, or 304 to whoever has them, with what the cache had to do with it: past the hooks of `onSend`
+ * and in one go, so that head and body leave in one piece, which halves what Fastify and Node have to do for it.
+ * @returns the reply, for an asynchronous handler to return, where it takes Fastify's own way after all
  */
-export function sendCachedAnswer(
+export function sendJobAnswer(
   request: FastifyRequest,
   reply: FastifyReply,
   read: JobReadSummary,
   answer: SentAnswer,
-): void {
+): FastifyReply | undefined {
   const { server, headers, id } = request
-  // Spans are ended, and connections closed, by hooks; to a HEAD, Fastify knows what not to send.
-  if (request.method !== 'GET' || spanRecorder() || server.lifeCycle.draining) {
-    sendJobAnswer(request, reply, read, answer)
-    return
+  // Spans are ended, and connections closed, by hooks; to a HEAD, Fastify knows what not to send; waits have a header more.
+  if (
+    request.method !== 'GET' ||
+    spanRecorder() ||
+    server.lifeCycle.draining ||
+    reply.hasHeader('preference-applied')
+  ) {
+    return sendThroughHooks(request, reply, read, answer)
   }
   const { done, etag, body, byteLength } = answer
   reply.jobRead = read
@@ -99,9 +89,10 @@ export function sendCachedAnswer(
     id,
     'etag',
     etag,
-    'age',
-    String(read.ageSeconds),
+    'cache-status',
+    cacheStatusOf(read),
   ]
+  if (read.ageSeconds !== undefined) head.push('age', String(read.ageSeconds))
   const { raw: response } = reply
   if (matchesIfNoneMatch(headers['if-none-match'], etag)) {
     response.writeHead(304, head).end()
@@ -109,4 +100,21 @@ export function sendCachedAnswer(
     head.push('content-type', CONTENT_TYPE, 'content-length', String(byteLength))
     response.writeHead(200, head).end(body)
   }
+}
+
+/** The same with the same headers, as it is done everywhere else. */
+function sendThroughHooks(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  read: JobReadSummary,
+  { done, etag, body }: SentAnswer,
+): FastifyReply {
+  tellCacheStatus(reply, read)
+  reply.headers(done ? DONE_HEADERS : PENDING_HEADERS).header('etag', etag)
+  if (matchesIfNoneMatch(request.headers['if-none-match'], etag)) {
+    reply.code(304)
+    // To a HEAD, Fastify tells the length of what it gets; that of nothing would be wrong (RFC 9110 §8.6).
+    if (request.method !== 'HEAD') return reply.send()
+  }
+  return reply.header('content-type', CONTENT_TYPE).send(body)
 }
