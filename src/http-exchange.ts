@@ -19,8 +19,9 @@ export interface HttpRequest {
   method: 'GET' | 'POST'
   headers: Record<string, string>
   body?: string
-  /** Ends the exchange, body included, wherever it is. */
-  signal: AbortSignal
+  /** Ends the exchange, body included, wherever it is; as does the time, in milliseconds. */
+  signal?: AbortSignal | undefined
+  timeoutMs?: number
   dispatcher: Dispatcher
   /** Told of the status and headers as soon as they are there; the body may still fail. */
   onHead?: (head: HttpHead) => void
@@ -40,21 +41,24 @@ export interface HttpTarget {
 
 /**
  * One HTTP request and its whole answer, bounded in size by {@link MAX_BODY_BYTES} (packed, by the agent) and in time by
- * the signal alone: undici's own timeouts restart at every byte, and `fetch` unpacks after its size check. Redirects are
+ * signal and timeout alone: undici's own timeouts restart at every byte, and `fetch` unpacks after its size check. Redirects are
  * not followed.
- * @throws UnreadableAnswerError for such an answer; the signal's reason when it aborts; undici's errors for the connection
+ * @throws UnreadableAnswerError for such an answer; the signal's reason when it aborts, and a DOMException `TimeoutError` when
+ *   the time is over; undici's errors for the connection
  */
 export async function exchange(
   target: string | HttpTarget,
   options: HttpRequest,
 ): Promise<HttpAnswer> {
-  const { dispatcher, signal, onHead, ...sent } = options
+  const { method, headers, body, dispatcher } = options
   const parts = typeof target === 'string' ? parsed(target) : target
-  signal.throwIfAborted()
-  const reception = new Reception(signal, onHead)
-  dispatcher.dispatch({ ...parts, ...sent }, reception)
-  const { status, headers, bytes } = await reception.whole
-  return { status, headers, body: await unpack(bytes, headers['content-encoding']) }
+  options.signal?.throwIfAborted()
+  const reception = new Reception(options)
+  dispatcher.dispatch({ ...parts, method, headers, body: body ?? null }, reception)
+  const { status, headers: answered, bytes } = await reception.whole
+  const encoding = answered['content-encoding']
+  const unpacked = encoding === undefined ? bytes : await unpack(bytes, encoding)
+  return { status, headers: answered, body: unpacked }
 }
 
 /** An answer, its body as it came. */
@@ -68,34 +72,46 @@ interface Received extends HttpHead {
  */
 class Reception implements Dispatcher.DispatchHandler {
   readonly whole: Promise<Received>
-  readonly #signal: AbortSignal
+  readonly #signal: AbortSignal | undefined
+  readonly #timer: NodeJS.Timeout | undefined
   readonly #onHead: HttpRequest['onHead']
   readonly #resolve: (received: Received) => void
   readonly #reject: (reason: unknown) => void
   readonly #chunks: Buffer[] = []
   #head: HttpHead | undefined
   #controller: Dispatcher.DispatchController | undefined
+  #endedBy: Error | undefined
 
-  constructor(signal: AbortSignal, onHead: HttpRequest['onHead']) {
+  constructor({ signal, timeoutMs, onHead }: Pick<HttpRequest, 'signal' | 'timeoutMs' | 'onHead'>) {
     const { promise, resolve, reject } = Promise.withResolvers<Received>()
     this.whole = promise
     this.#resolve = resolve
     this.#reject = reject
-    this.#signal = signal
     this.#onHead = onHead
-    signal.addEventListener('abort', this)
+    this.#signal = signal
+    signal?.addEventListener('abort', this)
+    if (timeoutMs === undefined) return
+    this.#timer = setTimeout(() => {
+      this.#abort(new DOMException('The time is over', 'TimeoutError'))
+    }, timeoutMs).unref()
   }
 
-  /** The signal has aborted. What still waits for a connection is ended when it has one. */
+  /** The signal has aborted. */
   handleEvent(): void {
+    this.#abort(this.#signal?.reason)
+  }
+
+  /** What still waits for a connection is ended when it has one. */
+  #abort(reason: Error): void {
+    this.#endedBy = reason
     this.#end()
-    this.#reject(this.#signal.reason)
-    this.#controller?.abort(this.#signal.reason)
+    this.#reject(reason)
+    this.#controller?.abort(reason)
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller
-    if (this.#signal.aborted) controller.abort(this.#signal.reason)
+    if (this.#endedBy) controller.abort(this.#endedBy)
   }
 
   onResponseStart(
@@ -130,7 +146,8 @@ class Reception implements Dispatcher.DispatchHandler {
   }
 
   #end(): void {
-    this.#signal.removeEventListener('abort', this)
+    clearTimeout(this.#timer)
+    this.#signal?.removeEventListener('abort', this)
   }
 }
 
@@ -151,8 +168,8 @@ const UNPACKERS: Readonly<
 }
 
 /** No `accept-encoding` is sent, which allows any encoding (RFC 9110 §12.5.3), though servers then send none. */
-async function unpack(packed: Buffer, encoding: string | string[] | undefined): Promise<Buffer> {
-  const name = encoding?.toString().toLowerCase() || 'identity'
+async function unpack(packed: Buffer, encoding: string | string[]): Promise<Buffer> {
+  const name = encoding.toString().toLowerCase() || 'identity'
   if (name === 'identity') return packed
   const unpacker = Object.hasOwn(UNPACKERS, name) ? UNPACKERS[name] : undefined
   if (!unpacker) throw new UnreadableAnswerError('the content encoding is unknown')

@@ -43,7 +43,8 @@ export class SingleFlight<Key, Value> {
         }
       }
       signal.addEventListener('abort', leave, { once: true })
-      flight.landed.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave))
+      const stay = () => signal.removeEventListener('abort', leave)
+      flight.landed.then(resolve, reject).then(stay)
     })
   }
 

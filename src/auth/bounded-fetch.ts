@@ -14,7 +14,7 @@ export function boundedFetch(dispatcher: Dispatcher, traceparent?: string): Cust
         method: method === 'POST' ? 'POST' : 'GET',
         headers: { ...headers, ...traceHeaders },
         ...(body && { body: body.toString() }),
-        signal: signal ?? AbortSignal.any([]),
+        signal: signal ?? undefined,
         dispatcher,
       }),
     )

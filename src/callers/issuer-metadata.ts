@@ -53,7 +53,7 @@ export async function fetchJson(
   const { status, body } = await exchange(url, {
     method: 'GET',
     headers: { accept: 'application/json' },
-    signal: AbortSignal.timeout(timeoutMs),
+    timeoutMs,
     dispatcher,
   })
   if (status !== 200) throw new Error(`the issuer answered with status ${status}`)

@@ -146,8 +146,6 @@ export class CdfClient {
   ): Promise<Attempt> {
     const { attemptTimeoutMs, deadlineMs, dispatcher } = this.#options
     const startedAt = performance.now()
-    using limit = new TimeLimit(signal, attemptTimeoutMs)
-    const timeout = limit.signal
     const target = { origin: this.#origin, path: this.#path + encodeURIComponent(jobId) }
     let head: HttpHead | undefined
     const outcome = await callInTrace(traceparent, (traceHeaders) =>
@@ -159,7 +157,8 @@ export class CdfClient {
           'x-request-id': requestId,
           ...traceHeaders,
         },
-        signal: timeout,
+        signal,
+        timeoutMs: attemptTimeoutMs,
         dispatcher,
         onHead: (received) => {
           head = received
@@ -168,7 +167,7 @@ export class CdfClient {
     ).catch((error: unknown) => ({ error }))
 
     const durationMs = performance.now() - startedAt
-    const failure = 'error' in outcome ? failureOf(outcome.error, signal, timeout) : undefined
+    const failure = 'error' in outcome ? failureOf(outcome.error, signal) : undefined
     // What had less than half of its time, since the read's was over, says nothing of CDF.
     const hadItsTime = durationMs >= Math.min(attemptTimeoutMs, deadlineMs) / 2
     const attempt =
@@ -176,7 +175,7 @@ export class CdfClient {
         ? judge(jobId, outcome, outcome.body.toString('utf8'))
         : failure === 'abandoned' || (failure === 'deadline' && !hadItsTime)
           ? cutShort(head)
-          : unanswered(jobId, outcome.error, head, timeout.aborted)
+          : unanswered(jobId, outcome.error, head, failure === 'timeout' || failure === 'deadline')
     const call: CdfCall = {
       jobId,
       requestId,
@@ -192,8 +191,9 @@ export class CdfClient {
 }
 
 /** Why there was no whole answer: who ended it, or a name and a code. Messages may hold parts of what was received. */
-function failureOf(error: unknown, signal: AbortSignal, timeout: AbortSignal): string {
+function failureOf(error: unknown, signal: AbortSignal): string {
   if (signal.aborted) return signal.reason?.name === 'TimeoutError' ? 'deadline' : 'abandoned'
-  if (timeout.aborted) return 'timeout'
-  return [error instanceof Error ? error.name : 'Error', codeOf(error)].filter(Boolean).join(' ')
+  const name = error instanceof Error ? error.name : 'Error'
+  if (name === 'TimeoutError') return 'timeout'
+  return [name, codeOf(error)].filter(Boolean).join(' ')
 }
