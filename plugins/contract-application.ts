@@ -5,6 +5,7 @@ import { JOB_EVENT_SCHEMA, JOB_PROBLEM_SCHEMA } from '../src/jobs/job-event.ts'
 import { JOB_QUALITY_LIST_SCHEMA } from '../src/jobs/job-list.ts'
 import { JOB_QUALITY_SCHEMA } from '../src/jobs/job-quality.ts'
 import { PROBLEM_SCHEMA } from '../src/problem.ts'
+import { NO_COMPILERS } from './no-compilers.ts'
 import type { MadeDocument } from './openapi-components.ts'
 import { withComponents } from './openapi-components.ts'
 
@@ -37,9 +38,7 @@ export async function contractApplication(
   routes: readonly RouteOptions[],
   serviceVersion: string,
 ): Promise<FastifyInstance> {
-  const app = Fastify()
-  app.setValidatorCompiler(() => () => true)
-  app.setSerializerCompiler(() => JSON.stringify)
+  const app = Fastify({ schemaController: NO_COMPILERS })
   for (const schema of [
     JOB_QUALITY_SCHEMA,
     JOB_QUALITY_LIST_SCHEMA,

@@ -8,8 +8,11 @@ import type { LogFn } from 'pino'
  */
 export const lateLogPlugin = fp(
   async function lateLog({ log }) {
-    const child = log.child.bind(log)
-    log.child = (...of) => new LateLog(() => child(...of))
+    const { child } = log
+    // Children inherit it: theirs are children of them.
+    log.child = function (this: FastifyBaseLogger, ...of) {
+      return new LateLog(() => child.apply(this, of))
+    }
   },
   { name: 'late-log' },
 )

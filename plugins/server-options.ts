@@ -1,9 +1,10 @@
 import type { Server } from 'node:http'
-import type { FastifyHttpOptions, FastifyServerOptions } from 'fastify'
+import type { FastifyHttpOptions } from 'fastify'
 import { errorForLog } from '../src/error-for-log.ts'
 import { requestIdFrom } from '../src/request-id.ts'
 import { RequestLogController } from './access-log.ts'
 import type { LogDestination } from './log-output.ts'
+import { NO_COMPILERS } from './no-compilers.ts'
 import { answerFrameworkError, answerParserError } from './problems.ts'
 
 /** A request must have arrived whole within this. No route takes a body, so that it is a few packets. */
@@ -11,17 +12,6 @@ const REQUEST_TIMEOUT_MS = 10_000
 
 /** Up to here an over-long job id is a bad job id (400); beyond, the URL itself is too long (414). */
 const MAX_PARAM_LENGTH = 1024
-
-/**
- * A route checks what it uses of a request, and answers are texts when they are sent: schemas are for the contract, and
- * Ajv and fast-json-stringify are not even loaded. The types want what Ajv adds to a validator; Fastify calls it only.
- */
-const NO_COMPILERS = {
-  compilersFactory: {
-    buildValidator: () => () => () => true,
-    buildSerializer: () => () => JSON.stringify,
-  },
-} as unknown as NonNullable<FastifyServerOptions['schemaController']>
 
 /** What of it the environment decides. */
 export interface ServerSettings {

@@ -100,7 +100,8 @@ const lazySwaggerUi: FastifyPluginAsync<DocsOptions> = async (app, { oauth }) =>
   async function forward(request: FastifyRequest, reply: FastifyReply) {
     made ??= makeSwaggerUi()
     const answer = await (await made).inject({
-      method: request.method === 'HEAD' ? 'HEAD' : 'GET',
+      // What is not for a HEAD, Fastify leaves out by itself.
+      method: 'GET',
       url: request.url,
       headers: Object.fromEntries(
         FORWARDED_HEADERS.map((name) => [name, request.headers[name]]).filter(([, value]) => value),
@@ -110,7 +111,8 @@ const lazySwaggerUi: FastifyPluginAsync<DocsOptions> = async (app, { oauth }) =>
     for (const [name, value] of Object.entries(answer.headers)) {
       if (!OWN_HEADERS.includes(name)) reply.header(name, value)
     }
-    return reply.code(answer.statusCode).send(answer.rawPayload)
+    const { statusCode, rawPayload } = answer
+    return reply.code(statusCode).send(statusCode === 304 ? undefined : rawPayload)
   }
   for (const url of ['/docs', '/docs/*']) app.get(url, { schema: { hide: true } }, forward)
 }

@@ -84,6 +84,31 @@ for (const [name, environment, headers] of callers) {
   })
 }
 
+t.test(
+  "an answer that CDF was asked for carries what Fastify's own way to send carries",
+  async (t) => {
+    const service = await startCached(t)
+    const { authorization, simulator } = service
+    const headers = { authorization, origin: ORIGIN, 'x-request-id': 'mine' }
+    for (const status of ['Completed', 'Running'] as const) {
+      const [byGet = '', byHead = ''] = [`2${status.length}`, `3${status.length}`].map((number) => {
+        const jobId = jobIdOf(Number(number))
+        simulator.cdf.addJob(lasting(jobId, status, status === 'Completed' ? SCORES : {}))
+        return `/jobs/${jobId}/quality`
+      })
+      const [got, asHead] = [
+        await headersOf(service, 'GET', byGet, headers),
+        await headersOf(service, 'HEAD', byHead, headers),
+      ]
+      t.ok(got.includes('cache-status: cdf-job-quality; fwd=miss'))
+      // Two jobs have two tags.
+      const withoutTag = (lines: string[]) => lines.filter((line) => !line.startsWith('etag: '))
+      t.equal(withoutTag(got).length, got.length - 1)
+      t.strictSame(withoutTag(got), withoutTag(asHead))
+    }
+  },
+)
+
 t.test('a cached answer is on its way before the event of its request is over', async (t) => {
   const { app, get, authorization, logs } = await startCached(t)
   let ended: boolean[] = []

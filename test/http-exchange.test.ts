@@ -1,10 +1,15 @@
+import { getEventListeners } from 'node:events'
 import { readFileSync } from 'node:fs'
+import type { ServerResponse } from 'node:http'
+import { createServer } from 'node:http'
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import { createSecureServer } from 'node:http2'
 import type { AddressInfo } from 'node:net'
+import type { Test } from 'tap'
 import t from 'tap'
 import { httpAgent } from '../src/http-agent.ts'
 import { exchange } from '../src/http-exchange.ts'
+import { until } from './helper.ts'
 
 const pem = (name: string) => readFileSync(new URL(`fixtures/${name}`, import.meta.url))
 
@@ -35,4 +40,85 @@ t.test('speaks HTTP/1.1 over TLS, also to a server that offers HTTP/2', async (t
   t.match(answer, { status: 200 })
   t.equal(answer.body.toString(), 'good')
   t.strictSame(versions, ['1.1'])
+})
+
+/** A server that answers when the test does, and one connection to it. */
+async function startSlow(t: Test) {
+  const open: { path: string; response: ServerResponse }[] = []
+  const server = createServer(({ url = '' }, response) => open.push({ path: url, response }))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const dispatcher = httpAgent({ connections: 1 })
+  t.teardown(async () => {
+    await dispatcher.destroy()
+    server.close()
+  })
+  const { port } = server.address() as AddressInfo
+  const ask = (path: string, limits: { signal?: AbortSignal; timeoutMs?: number } = {}) =>
+    exchange(`http://127.0.0.1:${port}${path}`, {
+      method: 'GET',
+      headers: {},
+      dispatcher,
+      ...limits,
+    })
+  return { open, ask }
+}
+
+t.test('puts a body together that comes in pieces', async (t) => {
+  const { open, ask } = await startSlow(t)
+  const asked = ask('/')
+  await until(() => open.length === 1)
+  open[0]?.response.writeProcessing()
+  open[0]?.response.write('one, ')
+  open[0]?.response.end('two')
+  const { status, body } = await asked
+  t.equal(status, 200)
+  t.equal(body.toString(), 'one, two')
+})
+
+t.test('ends with its signal, for the same reason, and leaves nothing behind', async (t) => {
+  const { open, ask } = await startSlow(t)
+  const abort = new AbortController()
+  const asked = ask('/', { signal: abort.signal })
+  await until(() => open.length === 1)
+  const gone = new Promise((resolve) => open[0]?.response.once('close', resolve))
+  const reason = new Error('enough')
+  abort.abort(reason)
+  await t.rejects(asked, reason)
+  t.equal(getEventListeners(abort.signal, 'abort').length, 0)
+  await gone
+  await t.rejects(ask('/', { signal: abort.signal }), reason, 'also if that was before')
+  t.equal(open.length, 1)
+})
+
+t.test('ends when the time is over', async (t) => {
+  const { open, ask } = await startSlow(t)
+  await t.rejects(ask('/', { timeoutMs: 50 }), { name: 'TimeoutError' })
+  const timers = () =>
+    process.getActiveResourcesInfo().filter((resource) => resource === 'Timeout').length
+  const before = timers()
+  const asked = ask('/second', { timeoutMs: 60_000 })
+  await until(() => open.some(({ path }) => path === '/second'))
+  open.at(-1)?.response.end('good')
+  t.equal((await asked).body.toString(), 'good')
+  t.ok(timers() <= before, 'no timer is left')
+})
+
+t.test('what waits for a connection is not sent when it has ended', async (t) => {
+  const { open, ask } = await startSlow(t)
+  const first = ask('/first')
+  await until(() => open.length === 1)
+  const abort = new AbortController()
+  const second = ask('/second', { signal: abort.signal })
+  abort.abort(new Error('enough'))
+  await t.rejects(second, { message: 'enough' }, 'at once, though the connection is taken')
+  open[0]?.response.end('good')
+  t.equal((await first).status, 200)
+  const third = ask('/third')
+  await until(() => open.length === 2)
+  open[1]?.response.end('good')
+  await third
+  t.strictSame(
+    open.map(({ path }) => path),
+    ['/first', '/third'],
+  )
 })

@@ -239,6 +239,26 @@ t.test('forgets who was let in by a key that is gone', async (t) => {
   t.equal((await ask(token)).status, 401)
 })
 
+t.test('tells callers apart whose requests come by one connection', async (t) => {
+  const { ask, port, forge, logs } = await start(t)
+  const one = await forge.sign({ client_id: 'one' })
+  const other = await forge.sign({ client_id: 'other' })
+  for (const token of [one, other]) t.equal((await ask(token)).status, 200)
+  const forged = `${one.slice(0, -4)}AAAA`
+  const requests = [one, one, other, one, forged, one].map(
+    (token) => `GET ${PATH} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${token}\r\n`,
+  )
+  const answers = await sendRaw(port, `${requests.join('\r\n')}connection: close\r\n\r\n`)
+  t.strictSame(
+    [...answers.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status),
+    ['200', '200', '200', '200', '401', '200'],
+  )
+  const callers = logs
+    .filter(({ msg }) => msg === 'request')
+    .map(({ caller }) => (caller as { client: string } | undefined)?.client)
+  t.strictSame(callers.slice(-6), ['one', 'one', 'other', 'one', undefined, 'one'])
+})
+
 t.test('fetches keys once for any number of unknown ones', async (t) => {
   const { ask, forge } = await start(t)
   const token = await forge.sign()

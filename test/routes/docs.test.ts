@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import t from 'tap'
 import { PROBLEM_CODES, PROBLEMS } from '../../src/problem.ts'
-import { startService } from '../helper.ts'
+import { assertProblem, request, startService } from '../helper.ts'
 
 t.test('serves the contract byte for byte', async (t) => {
   const { get, app } = await startService(t)
@@ -55,6 +55,25 @@ t.test(
     }
   },
 )
+
+t.test('forwards to Swagger UI what a browser says of a file that it has', async (t) => {
+  const { url, get } = await startService(t)
+  const path = '/docs/static/swagger-ui.css'
+  const { headers, text } = await get(path)
+  t.match(headers.get('content-type'), 'text/css')
+  const length = Number(headers.get('content-length'))
+  t.equal(length, Buffer.byteLength(text))
+  const etag = headers.get('etag') ?? ''
+  const unchanged = await get(path, { 'if-none-match': etag })
+  t.match(unchanged, { status: 304, text: '' })
+  t.equal(unchanged.headers.get('content-length'), null)
+  const head = await request(url + path, { method: 'HEAD' })
+  t.match(head, { status: 200, text: '' })
+  t.equal(Number(head.headers.get('content-length')), length)
+  const part = await get(path, { range: 'bytes=0-9' })
+  t.match(part, { status: 206, text: text.slice(0, 10) })
+  assertProblem(t, await get('/docs/static/nothing.css'), 404, 'not-found')
+})
 
 t.test('tells Swagger UI where to log in, and only Swagger UI', async (t) => {
   const withoutLogin = { components: { securitySchemes: { bearer: Object, oauth: undefined } } }
