@@ -35,6 +35,7 @@ export const accessLogPlugin = fp(
     app.addHook('onClose', async () => log.close())
     app.decorateReply('problemCode')
     app.decorateReply('jobRead')
+    app.decorateRequest('refused')
     // Whoever hangs up gets no answer that could be completed. Once for each connection, not for each of its requests.
     app.server.on('connection', (socket: Socket & { _httpMessage?: OpenResponse | null }) => {
       socket.on('close', () => {
@@ -111,7 +112,7 @@ export class RequestLogController extends LogController {
  */
 function requestEnded(request: FastifyRequest, reply: FastifyReply, status: number): void {
   const { method, server, caller } = request
-  const { url: route } = request.routeOptions
+  const route = request.refused ? request.refused.route : request.routeOptions.url
   const { problemCode: code, jobRead, elapsedTime: durationMs } = reply
   const mode = modeOf(route, reply)
   server.metrics.requests.count(method, route ?? 'none', status, mode, durationMs / 1000)
@@ -166,6 +167,10 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** Writes the line of a request, if such lines are logged. */
     logRequest: (entry: AccessEntry) => void
+  }
+  interface FastifyRequest {
+    /** What was asked with a method that no route has: the pattern of the route that has others, if there is one. */
+    refused: { route: string | undefined } | undefined
   }
   interface FastifyReply {
     /** The code of the problem that was sent, if one was. */

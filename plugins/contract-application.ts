@@ -103,6 +103,8 @@ export async function contractApplication(
       return { ...head, paths, components }
     },
   })
-  for (const { url, schema = {} } of routes) app.get(url, { schema }, () => {})
+  for (const { url, schema = {} } of routes) {
+    app.get(url, { schema }, (_request, reply) => reply.callNotFound())
+  }
   return app
 }

@@ -1,3 +1,4 @@
+import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { nodeHttp } from '../src/node-http.ts'
 import { ProxyError } from '../src/problem.ts'
@@ -19,15 +20,9 @@ export const methodNotAllowedPlugin = fp(
       if (!app.supportedMethods.includes(method)) app.addHttpMethod(method)
     }
 
-    const paths: string[] = []
-    let patterns: URLPattern[] | undefined
-    /** Fastify's patterns of paths are those of the web, as far as they are used here. */
-    function isKnown(pathname: string): boolean {
-      patterns ??= paths.map((path) => new URLPattern({ pathname: path }))
-      return patterns.some((pattern) => pattern.test({ pathname }))
-    }
+    const patterns: string[] = []
     app.addHook('onRoute', ({ method, url }) => {
-      if (method === 'GET') paths.push(url)
+      if (method === 'GET') patterns.push(url)
     })
 
     for (const url of app.prefix ? ['', '/*'] : ['/*']) {
@@ -37,8 +32,10 @@ export const methodNotAllowedPlugin = fp(
         schema: { hide: true },
         // Whatever is in a body, nobody looks at it.
         onRequest: (request, reply, done) => {
-          const [path = ''] = request.url.split('?', 1)
-          if (!isKnown(path)) return done(new ProxyError('not-found'))
+          const segments = segmentsOf(request)
+          const pattern = patterns.find((each) => matches(each.split('/'), segments))
+          request.refused = { route: pattern }
+          if (pattern === undefined) return done(new ProxyError('not-found'))
           reply.header('allow', ALLOWED.join(', '))
           done(new ProxyError('method-not-allowed'))
         },
@@ -46,5 +43,20 @@ export const methodNotAllowedPlugin = fp(
       })
     }
   },
-  { name: 'method-not-allowed', dependencies: ['problems'] },
+  { name: 'method-not-allowed', dependencies: ['problems', 'access-log'] },
 )
+
+/** The parts of the path as the router sees them: of an absolute URL as well, and decoded, which is possible by now. */
+function segmentsOf({ url }: FastifyRequest): string[] {
+  const [path = ''] = url.replace(/^https?:\/\/.*?\//, '/').split(/[?#]/, 1)
+  return path.split('/').map(decodeURIComponent)
+}
+
+/** Whether the router takes such a path to a route with this pattern: names, `:parameter`, and `*` at the end. */
+function matches(pattern: string[], segments: string[]): boolean {
+  const isOpen = pattern.at(-1) === '*'
+  return (
+    (isOpen ? segments.length >= pattern.length : segments.length === pattern.length) &&
+    pattern.every((part, at) => part === '*' || part.startsWith(':') || part === segments[at])
+  )
+}

@@ -39,12 +39,11 @@ export const docsRoutes: FastifyPluginAsync<DocsOptions> = async (app, options) 
     async (_request, reply) => reply.header('content-type', 'application/yaml').send(yaml),
   )
 
-  let made: Promise<string> | undefined
-  async function makeJson() {
+  const json = onceMade(async () => {
     const contract = await app.contractApplication()
     await contract.ready()
     return JSON.stringify(contract.swagger())
-  }
+  })
   app.get(
     '/openapi.json',
     {
@@ -68,10 +67,8 @@ export const docsRoutes: FastifyPluginAsync<DocsOptions> = async (app, options) 
         },
       },
     },
-    async (_request, reply) => {
-      made ??= makeJson()
-      return reply.header('content-type', 'application/json; charset=utf-8').send(await made)
-    },
+    async (_request, reply) =>
+      reply.header('content-type', 'application/json; charset=utf-8').send(await json()),
   )
 
   app.get('/', { schema: { hide: true } }, async (_request, reply) =>
@@ -88,31 +85,57 @@ const OWN_HEADERS = ['connection', 'date', 'keep-alive', 'transfer-encoding']
 
 /** Swagger UI at `/docs`: an application of its own, made when the first request comes. */
 const lazySwaggerUi: FastifyPluginAsync<DocsOptions> = async (app, { oauth }) => {
-  let made: Promise<FastifyInstance> | undefined
-  async function makeSwaggerUi() {
-    const { swaggerUi } = await import('./swagger-ui.ts')
+  let made: FastifyInstance | undefined
+  const failures = new WeakMap<object, Error>()
+  const swaggerUi = onceMade(async () => {
+    const plugin = await import('./swagger-ui.ts')
     const contract = await app.contractApplication()
-    await contract.register(swaggerUi, { oauth, log: app.log })
+    contract.addHook('onError', async ({ raw }, _reply, error) => {
+      failures.set(raw, error)
+    })
+    await contract.register(plugin.swaggerUi, { oauth, log: app.log })
+    await contract.ready()
+    made = contract
     return contract
-  }
-  app.addHook('onClose', async () => (await made)?.close())
+  })
+  app.addHook('onClose', () => made?.close())
 
   async function forward(request: FastifyRequest, reply: FastifyReply) {
-    made ??= makeSwaggerUi()
-    const answer = await (await made).inject({
+    const { pathname, search } = new URL(request.url, 'http://docs')
+    // The router takes `/docs/../x` for a file of Swagger UI.
+    if (!/^\/docs(\/|$)/.test(pathname)) throw new ProxyError('not-found')
+    const answer = await (await swaggerUi()).inject({
       // What is not for a HEAD, Fastify leaves out by itself.
       method: 'GET',
-      url: request.url,
+      url: pathname + search,
       headers: Object.fromEntries(
         FORWARDED_HEADERS.map((name) => [name, request.headers[name]]).filter(([, value]) => value),
       ),
     })
-    if (answer.statusCode === 404) throw new ProxyError('not-found')
+    const { statusCode, rawPayload } = answer
+    // Failures become problems out here, like all others.
+    if (statusCode >= 400) {
+      throw (
+        failures.get(answer.raw.req) ??
+        Object.assign(new Error('Swagger UI refuses this'), { statusCode })
+      )
+    }
     for (const [name, value] of Object.entries(answer.headers)) {
       if (!OWN_HEADERS.includes(name)) reply.header(name, value)
     }
-    const { statusCode, rawPayload } = answer
     return reply.code(statusCode).send(statusCode === 304 ? undefined : rawPayload)
   }
   for (const url of ['/docs', '/docs/*']) app.get(url, { schema: { hide: true } }, forward)
+}
+
+/** What is made when it is first asked for, and then kept; if that fails, the next one tries again. */
+function onceMade<Made>(make: () => Promise<Made>): () => Promise<Made> {
+  let made: Promise<Made> | undefined
+  return () => {
+    made ??= make().catch((error: unknown) => {
+      made = undefined
+      throw error
+    })
+    return made
+  }
 }

@@ -93,14 +93,15 @@ t.test('ends with its signal, for the same reason, and leaves nothing behind', a
 t.test('ends when the time is over', async (t) => {
   const { open, ask } = await startSlow(t)
   await t.rejects(ask('/', { timeoutMs: 50 }), { name: 'TimeoutError' })
-  const timers = () =>
-    process.getActiveResourcesInfo().filter((resource) => resource === 'Timeout').length
-  const before = timers()
+  const set = t.capture(globalThis, 'setTimeout', setTimeout)
+  const cleared = t.capture(globalThis, 'clearTimeout', clearTimeout)
   const asked = ask('/second', { timeoutMs: 60_000 })
   await until(() => open.some(({ path }) => path === '/second'))
   open.at(-1)?.response.end('good')
   t.equal((await asked).body.toString(), 'good')
-  t.ok(timers() <= before, 'no timer is left')
+  const [timer] = set().filter(({ args }) => args[1] === 60_000)
+  const left = timer && 'returned' in timer ? timer.returned : undefined
+  t.ok(left && cleared().some(({ args }) => args[0] === left), 'no timer is left')
 })
 
 t.test('what waits for a connection is not sent when it has ended', async (t) => {

@@ -57,7 +57,7 @@ const COMPACT_JWS = /^[\w-]+\.[\w-]+\.[\w-]+$/
 /** Verified tokens that are remembered; some hundred bytes each. */
 const MAX_REMEMBERED = 10_000
 
-/** A token that was verified, under the hash of its text: of those whose connection is gone, a memory dump shows none. */
+/** A token that was verified, under the hash of its text: none of them is kept itself. */
 interface Remembered {
   readonly caller: Caller
   /** Milliseconds since the epoch, tolerance included. */

@@ -25,6 +25,7 @@ export class RateLimit {
   readonly #options: RateLimitOptions
   /** The window that began first is first. */
   readonly #used = new Map<string, Used>()
+  #inOrder = this.#used.keys()
 
   constructor(options: RateLimitOptions) {
     this.#options = options
@@ -41,13 +42,20 @@ export class RateLimit {
     if (!used || nowMs >= used.endsMs) {
       this.#used.delete(caller)
       this.#used.set(caller, { count: 1, endsMs: nowMs + windowMs })
-      for (const [first] of this.#used) {
-        if (this.#used.size <= maxCallers) break
-        this.#used.delete(first)
-      }
+      if (this.#used.size > maxCallers) this.#forgetFirst()
       return 0
     }
     used.count += 1
     return used.count <= max ? 0 : Math.ceil((used.endsMs - nowMs) / 1000)
+  }
+
+  /** By one iterator that goes on: a new one would pass by all that was deleted before. */
+  #forgetFirst(): void {
+    let first = this.#inOrder.next()
+    if (first.done) {
+      this.#inOrder = this.#used.keys()
+      first = this.#inOrder.next()
+    }
+    if (!first.done) this.#used.delete(first.value)
   }
 }

@@ -29,3 +29,14 @@ t.test('forgets whose window began first', async (t) => {
   for (const caller of ['a', 'a', 'b', 'c']) limit.secondsOver(caller)
   t.equal(limit.secondsOver('a'), 0)
 })
+
+t.test('a window that begins anew is not the first any more', async (t) => {
+  const { clock, limit } = start(2)
+  for (const caller of ['a', 'b']) limit.secondsOver(caller)
+  clock.advance(60_000)
+  for (const caller of ['a', 'c']) limit.secondsOver(caller)
+  t.strictSame([limit.secondsOver('a'), limit.secondsOver('a')], [0, 60], 'b was forgotten')
+  for (const caller of ['d', 'e', 'f']) limit.secondsOver(caller)
+  t.equal(limit.secondsOver('a'), 0, 'now it was')
+  t.strictSame([limit.secondsOver('f'), limit.secondsOver('f')], [0, 60])
+})

@@ -62,20 +62,24 @@ t.test('answers GET /metrics on a listener of its own, and nothing else there', 
 })
 
 t.test('counts requests by route and status, and problems by code', async (t) => {
-  const { quality, get, simulator, value, samples } = await startMeasured(t)
+  const { quality, get, url, simulator, value, samples } = await startMeasured(t)
   simulator.cdf.addJob(lasting(JOB_ID, 'Completed', SCORES))
   await quality()
   await quality()
   await quality('0012')
   await get('/nowhere')
+  for (const path of [`/jobs/${JOB_ID}/quality`, '/jobs/nowhere', '/nowhere'])
+    await request(url + path, { method: 'POST' })
   const count = (labels: Record<string, string>) =>
     value('http_request_duration_seconds_count', labels)
   const route = '/jobs/:jobId/quality'
   t.equal(await count({ method: 'GET', route, status: '200', mode: 'plain' }), 2)
   t.equal(await count({ route, status: '400' }), 1)
-  t.equal(await count({ route: 'none', status: '404' }), 1)
+  t.equal(await count({ route: 'none', status: '404', method: 'GET' }), 1)
+  t.equal(await count({ route, status: '405', method: 'POST' }), 1)
+  t.equal(await count({ route: 'none', status: '404', method: 'POST' }), 2)
   t.equal(await value('cdf_job_quality_problems_total', { code: 'invalid-job-id' }), 1)
-  t.equal(await value('cdf_job_quality_problems_total', { code: 'not-found' }), 1)
+  t.equal(await value('cdf_job_quality_problems_total', { code: 'not-found' }), 3)
   t.notOk(
     (await samples()).some(({ labels }) =>
       Object.values(labels).some((label) => /0012|6f1c|nowhere/.test(label)),

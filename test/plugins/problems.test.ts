@@ -54,7 +54,24 @@ t.test('answers every other method on a known path with method-not-allowed', asy
   }
 })
 
-t.test('does not mind a body, and reads none of it', async (t) => {
+t.test('takes a path for known where the router does', async (t) => {
+  const { port } = await startService(t)
+  const statusesOf = (path: string) =>
+    Promise.all(
+      ['GET', 'POST'].map(async (method) => {
+        const head = `${method} ${path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`
+        return parseRaw(await sendRaw(port, head)).status
+      }),
+    )
+  const known = ['http://x/health/live', '/%68ealth/live', '/health/live#x', '/health/live?a=/']
+  for (const path of known) t.strictSame(await statusesOf(path), [200, 405], path)
+  for (const path of ['/jobs//quality', '/jobs/a%2Fb/quality'])
+    t.strictSame(await statusesOf(path), [400, 405], path)
+  for (const path of ['/x/../health/live', '/health/./live', '/health', '/jobs/1/quality/'])
+    t.strictSame(await statusesOf(path), [404, 404], path)
+})
+
+t.test('answers the same whatever is in a body', async (t) => {
   const { url } = await startService(t)
   const post = (path: string, body: string, type = 'application/json') =>
     request(`${url}${path}`, { method: 'POST', body, headers: { 'content-type': type } })

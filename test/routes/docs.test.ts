@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import t from 'tap'
 import { PROBLEM_CODES, PROBLEMS } from '../../src/problem.ts'
-import { assertProblem, request, startService } from '../helper.ts'
+import { assertProblem, parseRaw, request, sendRaw, startService } from '../helper.ts'
 
 t.test('serves the contract byte for byte', async (t) => {
   const { get, app } = await startService(t)
@@ -73,6 +73,48 @@ t.test('forwards to Swagger UI what a browser says of a file that it has', async
   const part = await get(path, { range: 'bytes=0-9' })
   t.match(part, { status: 206, text: text.slice(0, 10) })
   assertProblem(t, await get('/docs/static/nothing.css'), 404, 'not-found')
+})
+
+t.test('does not let Swagger UI answer what is not below its path', async (t) => {
+  const { port } = await startService(t)
+  const paths = ['/docs/../health/live', '/docs/%2e%2e/openapi.json', '/docs/../jobs/1/quality']
+  for (const path of paths) {
+    const bytes = `GET ${path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`
+    assertProblem(t, parseRaw(await sendRaw(port, bytes)), 404, 'not-found')
+  }
+})
+
+t.test('makes problems of the failures of Swagger UI', async (t) => {
+  const { get } = await startService(t)
+  const path = '/docs/static/swagger-ui.css'
+  const outside = await get(path, { range: 'bytes=99999999-' })
+  assertProblem(t, outside, 400, 'invalid-request')
+  assertProblem(t, await get('/docs/static/%00'), 404, 'not-found')
+
+  const other = await startService(t)
+  const { contractApplication } = other.app
+  other.app.contractApplication = async () => {
+    const contract = await contractApplication()
+    contract.addHook('onRequest', async () => {
+      throw new Error('ENOENT: /a/secret/path')
+    })
+    return contract
+  }
+  const failed = await other.get(path)
+  assertProblem(t, failed, 500, 'internal-error')
+  t.notMatch(failed.text, 'secret')
+  t.equal(other.logs.filter(({ msg }) => msg === 'internal error').length, 1)
+})
+
+t.test('tries again what could not be made, and ends all the same', async (t) => {
+  const { get, app } = await startService(t)
+  const { contractApplication } = app
+  app.contractApplication = () => Promise.reject(new Error('not now'))
+  for (const path of ['/docs', '/openapi.json'])
+    assertProblem(t, await get(path), 500, 'internal-error')
+  app.contractApplication = contractApplication
+  for (const path of ['/docs', '/openapi.json']) t.equal((await get(path)).status, 200)
+  await t.resolves(app.close())
 })
 
 t.test('tells Swagger UI where to log in, and only Swagger UI', async (t) => {
