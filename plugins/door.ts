@@ -4,6 +4,8 @@ import type { Caller } from '../src/callers/caller.ts'
 import { CallerVerifier, RefusedTokenError } from '../src/callers/caller-verifier.ts'
 import { fetchIssuerKeys } from '../src/callers/fetch-issuer-keys.ts'
 import { IssuerKeys } from '../src/callers/issuer-keys.ts'
+import { networkOf } from '../src/callers/network-of.ts'
+import { RateLimit } from '../src/callers/rate-limit.ts'
 import { httpAgent } from '../src/http-agent.ts'
 import { ProxyError } from '../src/problem.ts'
 
@@ -70,22 +72,23 @@ export const doorPlugin = fp(
     })
     app.metrics.onScrape(() => app.metrics.keysAge.set(keys.ageMs / 1000))
     const verifier = new CallerVerifier({ ...jwt, requiredScope, keys, wallNow })
-    // By address, IPv6 ones by their network: that is the plugin's own key.
-    const failures = { max: MAX_FAILURES_PER_MINUTE, timeWindow: 60_000, cache: MAX_ADDRESSES }
-    const countFailure = app.createRateLimit(failures)
+    const failures = new RateLimit({
+      max: MAX_FAILURES_PER_MINUTE,
+      windowMs: 60_000,
+      maxCallers: MAX_ADDRESSES,
+      now,
+    })
 
     /** Refuses a request, and tells an address that is refused too often. */
-    async function refuse(
+    function refuse(
       request: FastifyRequest,
       reply: FastifyReply,
       reason: string,
       challenge: string,
-    ): Promise<ProxyError> {
+    ): ProxyError {
       request.log.info({ reason, address: request.ip }, 'caller refused')
-      const count = await countFailure(request)
-      if (!count.isAllowed && count.isExceeded) {
-        return new ProxyError('too-many-requests', { retryAfterSeconds: count.ttlInSeconds })
-      }
+      const retryAfterSeconds = failures.secondsOver(networkOf(request.ip))
+      if (retryAfterSeconds > 0) return new ProxyError('too-many-requests', { retryAfterSeconds })
       reply.header('www-authenticate', challenge)
       return new ProxyError('unauthenticated')
     }
@@ -125,7 +128,7 @@ export const doorPlugin = fp(
       await agent.destroy()
     })
   },
-  { name: 'door', dependencies: ['life-cycle', 'metrics', 'problems', '@fastify/rate-limit'] },
+  { name: 'door', dependencies: ['life-cycle', 'metrics', 'problems'] },
 )
 
 /** What stands behind the scheme Bearer, which may be written in any case (RFC 9110 §11.4); `undefined` for another one. */

@@ -1,4 +1,3 @@
-import fastifyRateLimit from '@fastify/rate-limit'
 import type { FastifyInstance } from 'fastify'
 import Fastify from 'fastify'
 import packageJson from '../package.json' with { type: 'json' }
@@ -65,7 +64,6 @@ export async function buildApp(config: Config, seams: Seams = {}): Promise<Fasti
   await app.register(requestFramingPlugin)
   await app.register(corsPlugin, config.cors)
   await app.register(methodNotAllowedPlugin)
-  await app.register(fastifyRateLimit, { global: false })
   await app.register(openApiPlugin, { serviceVersion })
   await app.register(jobQualityPlugin, { ...cdfOptions, serviceVersion, now, random })
   await app.register(jobWatchesPlugin, { now, after, random })

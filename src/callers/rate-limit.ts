@@ -18,8 +18,8 @@ export interface RateLimitOptions {
 }
 
 /**
- * A fixed window for each caller: the same count as `@fastify/rate-limit` keeps, which takes four promises for each
- * request (a seventh of the time of a cached answer), without them.
+ * A fixed window for each caller: the same count as `@fastify/rate-limit` keeps, without its four promises for each request
+ * (a seventh of the time of a cached answer).
  */
 export class RateLimit {
   readonly #options: RateLimitOptions
