@@ -12,7 +12,7 @@ export const COMMON_HEADERS = Object.freeze({
 
 /**
  * The headers of every answer, and the id by which it is found in the log. By hand: a general header plugin costs more
- * than the whole cached answer. When the answer is sent, since a cached one goes another way (`sendJobAnswer`).
+ * than the whole cached answer. When the answer is sent, since answers about jobs go another way (`sendJobAnswer`).
  */
 export const responseHeadersPlugin = fp(
   async function responseHeaders(app) {
