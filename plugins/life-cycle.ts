@@ -1,5 +1,5 @@
 import fp from 'fastify-plugin'
-import type { ProblemCode } from '../src/problem.ts'
+import type { ProblemCode } from '../src/problem-table.ts'
 
 /** Where the process stands between start and end. */
 export class LifeCycle {

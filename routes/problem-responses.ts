@@ -1,5 +1,6 @@
-import type { ProblemCode } from '../src/problem.ts'
-import { PROBLEMS, ProxyError } from '../src/problem.ts'
+import { ProxyError } from '../src/problem.ts'
+import type { ProblemCode } from '../src/problem-table.ts'
+import { PROBLEMS } from '../src/problem-table.ts'
 import type { ResponseHeader } from './response-headers.ts'
 import { responseHeaders } from './response-headers.ts'
 

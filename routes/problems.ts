@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import type { FastifyPluginAsync } from 'fastify'
-import type { ProblemCode } from '../src/problem.ts'
-import { isProblemCode, PROBLEMS, ProxyError } from '../src/problem.ts'
+import { ProxyError } from '../src/problem.ts'
+import type { ProblemCode } from '../src/problem-table.ts'
+import { isProblemCode, PROBLEMS } from '../src/problem-table.ts'
 import { ANY_ROUTE, problemResponses } from './problem-responses.ts'
 import { responseHeaders } from './response-headers.ts'
 

@@ -1,7 +1,7 @@
 import type { JobQualityList } from '../src/jobs/job-list.ts'
 import type { JobQuality } from '../src/jobs/job-quality.ts'
 import type { Problem } from '../src/problem.ts'
-import { PROBLEMS } from '../src/problem.ts'
+import { PROBLEMS } from '../src/problem-table.ts'
 
 /** What the contract allows in an answer, as far as one can tell without knowing what CDF said. */
 export class ContractRules {

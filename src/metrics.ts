@@ -1,5 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
-import { PROBLEM_CODES } from './problem.ts'
+import { PROBLEM_CODES } from './problem-table.ts'
 import { RequestDurations } from './request-durations.ts'
 
 const PREFIX = 'cdf_job_quality_'

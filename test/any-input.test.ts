@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { PROBLEMS } from '../src/problem.ts'
+import { PROBLEMS } from '../src/problem-table.ts'
 import { JOB_ID, parseRaw, sendRaw, startService } from './helper.ts'
 
 /** The statuses that the contract knows. */

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { lasting, SCORES } from '../simulator/simulated-job.ts'
-import { PROBLEM_CODES, PROBLEMS } from '../src/problem.ts'
+import { PROBLEM_CODES, PROBLEMS } from '../src/problem-table.ts'
 import { openBrowser, screenshot, skipWithoutBrowser } from './browser.ts'
 import { JOB_ID, startService } from './helper.ts'
 

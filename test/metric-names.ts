@@ -1,4 +1,4 @@
-import { PROBLEM_CODES } from '../src/problem.ts'
+import { PROBLEM_CODES } from '../src/problem-table.ts'
 
 /** A metric as alerts and dashboard may use it. */
 export interface MetricShape {

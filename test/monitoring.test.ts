@@ -7,7 +7,7 @@ import { parse } from 'yaml'
 import { PROMETHEUS_RULE, prometheusRule } from '../deploy/prometheus/write-prometheus-rule.ts'
 import { lasting } from '../simulator/simulated-job.ts'
 import { VARIABLES } from '../src/environment.ts'
-import { PROBLEM_CODES } from '../src/problem.ts'
+import { PROBLEM_CODES } from '../src/problem-table.ts'
 import { openEvents } from './event-stream.ts'
 import { freePort, JOB_ID, request, startService, until } from './helper.ts'
 import {

@@ -2,8 +2,8 @@ import t from 'tap'
 import { parse } from 'yaml'
 import { JOB_QUALITY_EXAMPLES } from '../routes/jobs/quality-examples.ts'
 import { JOB_STATUSES } from '../src/jobs/job-quality.ts'
-import type { ProblemCode } from '../src/problem.ts'
-import { PROBLEM_CODES, PROBLEMS } from '../src/problem.ts'
+import type { ProblemCode } from '../src/problem-table.ts'
+import { PROBLEM_CODES, PROBLEMS } from '../src/problem-table.ts'
 import { generateOpenApi } from '../src/write-openapi.ts'
 import {
   assertValid,

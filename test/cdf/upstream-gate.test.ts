@@ -4,8 +4,8 @@ import { CircuitBreaker } from '../../src/cdf/circuit-breaker.ts'
 import { ConcurrencyLimit } from '../../src/cdf/concurrency-limit.ts'
 import { CoolDown } from '../../src/cdf/cool-down.ts'
 import { UpstreamGate } from '../../src/cdf/upstream-gate.ts'
-import type { ProblemCode } from '../../src/problem.ts'
 import { ProxyError } from '../../src/problem.ts'
+import type { ProblemCode } from '../../src/problem-table.ts'
 import { FakeClock } from '../helper.ts'
 
 const JOB: Attempt = { job: { jobId: '1', status: 'Running' } }

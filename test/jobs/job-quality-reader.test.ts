@@ -7,8 +7,8 @@ import { parseJobId } from '../../src/cdf/job-id.ts'
 import { JobCache } from '../../src/jobs/job-cache.ts'
 import { JobQualityReader } from '../../src/jobs/job-quality-reader.ts'
 import type { JobRead } from '../../src/jobs/job-read.ts'
-import type { ProblemCode } from '../../src/problem.ts'
 import { ProxyError } from '../../src/problem.ts'
+import type { ProblemCode } from '../../src/problem-table.ts'
 import { FakeClock, fixtureText, JOB_ID, jobIdOf } from '../helper.ts'
 
 const ID = parseJobId(JOB_ID) as JobId

@@ -7,8 +7,8 @@ import type { JobRead } from '../../src/jobs/job-read.ts'
 import type { Watcher } from '../../src/jobs/job-watches.ts'
 import { JobWatches } from '../../src/jobs/job-watches.ts'
 import { normalizeJob } from '../../src/jobs/normalize-job.ts'
-import type { ProblemCode } from '../../src/problem.ts'
 import { ProxyError } from '../../src/problem.ts'
+import type { ProblemCode } from '../../src/problem-table.ts'
 import { FakeClock, fixtureText, JOB_ID } from '../helper.ts'
 
 const ID = JOB_ID as JobId

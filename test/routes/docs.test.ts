@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import t from 'tap'
-import { PROBLEM_CODES, PROBLEMS } from '../../src/problem.ts'
+import { PROBLEM_CODES, PROBLEMS } from '../../src/problem-table.ts'
 import { assertProblem, parseRaw, request, sendRaw, startService } from '../helper.ts'
 
 t.test('serves the contract byte for byte', async (t) => {
