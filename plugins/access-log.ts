@@ -115,7 +115,7 @@ function requestEnded(request: FastifyRequest, reply: FastifyReply, status: numb
   const route = request.refused ? request.refused.route : request.routeOptions.url
   const { problemCode: code, jobRead, elapsedTime: durationMs } = reply
   const mode = modeOf(route, reply)
-  server.metrics.requests.count(method, route ?? 'none', status, mode, durationMs / 1000)
+  const labels = server.metrics.requests.count(method, route, status, mode, durationMs / 1000)
   if (code) server.metrics.problems.inc({ code })
 
   const isGoodProbe = route?.startsWith('/health/') && status < 400
@@ -124,12 +124,9 @@ function requestEnded(request: FastifyRequest, reply: FastifyReply, status: numb
     timeMs: Date.now(),
     requestId: request.id,
     traceId: traceOfRequest(request).traceId,
-    method,
-    route,
-    mode,
     jobId: jobIdOf(request, jobRead),
+    labels,
     jobs: numberOfJobs(request),
-    status,
     code,
     caller: caller?.forLog,
     cache: jobRead && countedOutcomeOf(jobRead),

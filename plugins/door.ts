@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import { bearerTokenOf } from '../src/callers/bearer-token.ts'
 import type { Caller } from '../src/callers/caller.ts'
 import { CallerVerifier, RefusedTokenError } from '../src/callers/caller-verifier.ts'
 import { fetchIssuerKeys } from '../src/callers/fetch-issuer-keys.ts'
@@ -106,14 +107,14 @@ export const doorPlugin = fp(
     }
 
     app.addHook('onRequest', (request, reply, done) => {
-      const token = tokenOf(request.headers.authorization)
+      const { authorization } = request.headers
       // Without a promise: most requests come with a token that came before.
-      const known = token === undefined ? undefined : verifier.remembered(token, request.raw.socket)
+      const known = verifier.remembered(authorization, request.raw.socket)
       if (known) {
         request.caller = known
         done()
       } else {
-        check(request, reply, token)
+        check(request, reply, bearerTokenOf(authorization))
           .catch((error: Error) => error)
           // The signal of a request does not tell of what was before somebody asked for it.
           .then((error) => done(reply.raw.destroyed ? new Error('the caller has hung up') : error))
@@ -130,13 +131,6 @@ export const doorPlugin = fp(
   },
   { name: 'door', dependencies: ['life-cycle', 'metrics', 'problems'] },
 )
-
-/** What stands behind the scheme Bearer, which may be written in any case (RFC 9110 §11.4); `undefined` for another one. */
-function tokenOf(authorization = ''): string | undefined {
-  if (authorization.startsWith('Bearer ') && authorization[7] !== ' ') return authorization.slice(7)
-  const scheme = /^bearer(?: +|$)/i.exec(authorization)
-  return scheme ? authorization.slice(scheme[0].length) : undefined
-}
 
 declare module 'fastify' {
   interface FastifyRequest {

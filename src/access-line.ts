@@ -8,15 +8,12 @@ export interface AccessEntry {
   timeMs: number
   requestId: string
   traceId: string
-  method: string
-  /** The pattern, not the path. */
-  route: string | undefined
-  mode: string
   /** In canonical form. */
   jobId: string | undefined
+  /** What it was counted under in the metrics (method, the pattern of its route, status, mode): members of a JSON object. */
+  labels: string
   /** How many a list or a stream is about. */
   jobs: number | undefined
-  status: number
   /** Of the problem. */
   code: string | undefined
   /** JSON, made once for each caller and not for each request. */
@@ -26,23 +23,22 @@ export interface AccessEntry {
   durationMs: number
 }
 
-/** As pino begins its lines. */
-const PROCESS = `"pid":${process.pid},"hostname":${JSON.stringify(hostname())}`
+/** As pino begins its lines, after level and time, and what comes next. */
+const PROCESS = `,"pid":${process.pid},"hostname":${JSON.stringify(hostname())},"requestId":"`
 
 /**
  * The line of a request in the log, in the form of pino's lines. As one template, since pino takes four times as long
- * (0.9 µs of the 14 that a cached answer costs). Nothing in it needs escaping: ids, patterns and words of our own, and
- * what was serialized before.
+ * (0.9 µs of the 14 that a cached answer costs), and of as few pieces as it can be: each costs when it is put to the
+ * others, and again when the whole is written. Nothing in it needs escaping: ids, words of our own, and what was
+ * serialized before.
  */
 export function accessLine(entry: AccessEntry): string {
-  const { route, jobId, jobs, code, caller, cache, upstream } = entry
+  const { jobId, jobs, code, caller, cache, upstream } = entry
   return (
-    `{"level":${entry.level},"time":${entry.timeMs},${PROCESS},"requestId":"${entry.requestId}",` +
-    `"traceId":"${entry.traceId}","method":"${entry.method}"` +
-    `${route === undefined ? '' : `,"route":"${route}"`},"mode":"${entry.mode}"` +
-    (jobId === undefined ? '' : `,"jobId":"${jobId}"`) +
+    `{"level":${entry.level},"time":${entry.timeMs}${PROCESS}${entry.requestId}","traceId":"${entry.traceId}"` +
+    (jobId === undefined ? ',' : `,"jobId":"${jobId}",`) +
+    entry.labels +
     (jobs === undefined ? '' : `,"jobs":${jobs}`) +
-    `,"status":${entry.status}` +
     (code === undefined ? '' : `,"code":"${code}"`) +
     (caller === undefined ? '' : `,"caller":${caller}`) +
     (cache === undefined ? '' : `,"cache":"${cache}"`) +

@@ -18,7 +18,11 @@ export function httpAgent(options: Agent.Options = {}): Agent {
   return new Agent({ ...options, allowH2: false, maxResponseSize: MAX_BODY_BYTES })
 }
 
-/** The same, to one origin: with nothing to look up for each request. */
+/**
+ * The same, to one origin: with nothing to look up for each request, and for whoever sets a time for each of them: undici's
+ * own two timers, which start again at every byte, are off.
+ */
 export function httpPool(origin: string): Pool {
-  return new Pool(origin, { allowH2: false, maxResponseSize: MAX_BODY_BYTES })
+  const timeouts = { headersTimeout: 0, bodyTimeout: 0 }
+  return new Pool(origin, { ...timeouts, allowH2: false, maxResponseSize: MAX_BODY_BYTES })
 }

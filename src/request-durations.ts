@@ -9,12 +9,17 @@ const HELP = 'HTTP requests, from the first byte to the last one of the answer.'
 const LABELS = ['method', 'route', 'status', 'mode'] as const
 const BUCKETS_SECONDS = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
 
+/** In place of a route, where there is none. */
+const NO_ROUTE = 'none'
+
 /** The requests with the same labels. */
 interface Series {
   readonly labels: { method: string; route: string; status: number; mode: RequestMode }
   /** How many took so long at most, and longer than the bucket before; those above all of them at the end. */
   readonly counts: number[]
   sumSeconds: number
+  /** Its labels, for the log. */
+  readonly labelsForLog: string
 }
 
 /**
@@ -37,14 +42,22 @@ export class RequestDurations extends Histogram<(typeof LABELS)[number]> {
 
   /**
    * Counts a request.
-   * @param route the pattern, or `none`
+   * @param route the pattern; absent for what no route was found for
+   * @returns what it was counted under, for the log: members of a JSON object, made once for all requests alike
    */
-  count(method: string, route: string, status: number, mode: RequestMode, seconds: number): void {
-    const series = this.#seriesOf(method, route, status, mode)
+  count(
+    method: string,
+    route: string | undefined,
+    status: number,
+    mode: RequestMode,
+    seconds: number,
+  ): string {
+    const series = this.#seriesOf(method, route ?? NO_ROUTE, status, mode)
     let bucket = 0
     while (seconds > (BUCKETS_SECONDS[bucket] ?? Number.POSITIVE_INFINITY)) bucket += 1
     series.counts[bucket] = (series.counts[bucket] ?? 0) + 1
     series.sumSeconds += seconds
+    return series.labelsForLog
   }
 
   #seriesOf(method: string, route: string, status: number, mode: RequestMode): Series {
@@ -59,7 +72,10 @@ export class RequestDurations extends Histogram<(typeof LABELS)[number]> {
         return series
     }
     const counts = new Array<number>(BUCKETS_SECONDS.length + 1).fill(0)
-    const series = { labels: { method, route, status, mode }, counts, sumSeconds: 0 }
+    const labels = { method, route, status, mode }
+    const forLog = { ...labels, route: route === NO_ROUTE ? undefined : route }
+    const labelsForLog = JSON.stringify(forLog).slice(1, -1)
+    const series = { labels, counts, sumSeconds: 0, labelsForLog }
     ofRoute.push(series)
     return series
   }

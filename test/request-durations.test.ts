@@ -19,11 +19,11 @@ t.test('says what the histogram of the library would say', async (t) => {
     ['GET', '/jobs/:jobId/quality', 200, 'wait', 25],
     ['HEAD', '/jobs/:jobId/quality', 200, 'plain', 31],
     ['GET', '/jobs/:jobId/quality', 404, 'plain', 0],
-    ['GET', 'none', 404, 'plain', 0.3],
+    ['GET', undefined, 404, 'plain', 0.3],
   ] as const
   for (const [method, route, status, mode, seconds] of requests) {
     durations.count(method, route, status, mode, seconds)
-    library.observe({ method, route, status, mode }, seconds)
+    library.observe({ method, route: route ?? 'none', status, mode }, seconds)
   }
   // The order of series and of labels says nothing.
   const linesOf = async (from: Registry) =>
@@ -32,4 +32,18 @@ t.test('says what the histogram of the library would say', async (t) => {
       .map((line) => line.replace(/\{(.*)\}/, (_all, labels) => labels.split(',').sort().join()))
       .sort()
   t.strictSame(await linesOf(registry), await linesOf(libraryRegistry))
+})
+
+t.test('hands back what a request was counted under, for the log', async (t) => {
+  const durations = new RequestDurations(new Registry())
+  const route = '/jobs/:jobId/quality'
+  const first = durations.count('GET', route, 200, 'plain', 0.1)
+  t.strictSame(JSON.parse(`{${first}}`), { method: 'GET', route, status: 200, mode: 'plain' })
+  t.equal(durations.count('GET', route, 200, 'plain', 0.2), first)
+  const unknown = durations.count('GET', undefined, 404, 'plain', 0.1)
+  t.strictSame(
+    JSON.parse(`{${unknown}}`),
+    { method: 'GET', status: 404, mode: 'plain' },
+    'none is a label only',
+  )
 })

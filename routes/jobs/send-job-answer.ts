@@ -35,28 +35,26 @@ function cacheStatusOf({ outcome, collapsed }: JobReadSummary): string {
   return collapsed ? `${CACHE_STATUS[outcome]}; collapsed` : CACHE_STATUS[outcome]
 }
 
-/** Names and values in turn, as Node takes them without looking for doubles. */
-const COMMON_HEAD = Object.entries(COMMON_HEADERS).flat()
-const DONE_HEAD = headOf(DONE_HEADERS)
-const PENDING_HEAD = headOf(PENDING_HEADERS)
-
-function headOf({ vary, ...headers }: Readonly<Record<string, string>>): readonly string[] {
-  return [...COMMON_HEAD, ...Object.entries(headers).flat()]
+/** Of an answer, by whether the job is done: names and values in turn, as Node takes them without looking for doubles. */
+interface Heads {
+  readonly done: readonly string[]
+  readonly pending: readonly string[]
 }
 
-const corsHeads = new WeakMap<CorsHeaders, readonly string[]>()
+const headsByCors = new WeakMap<CorsHeaders, Heads>()
 
-/** Made once for each of the few sets of headers that there are, with the `Vary` of a job's answer. */
-function corsHeadOf(headers: CorsHeaders): readonly string[] {
-  let head = corsHeads.get(headers)
-  if (!head) {
-    const { vary: origin, ...others } = headers
+/** What all answers have in common; made once for each of the few sets of CORS headers that there are. */
+function headsWith(cors: CorsHeaders): Heads {
+  let heads = headsByCors.get(cors)
+  if (!heads) {
     const { vary } = DONE_HEADERS
-    const names = origin === undefined ? vary : `${vary}, ${origin}`
-    head = ['vary', names, ...Object.entries(others).flat()]
-    corsHeads.set(headers, head)
+    const both = { ...cors, vary: cors.vary === undefined ? vary : `${vary}, ${cors.vary}` }
+    const headOf = (headers: Readonly<Record<string, string>>) =>
+      Object.entries({ ...COMMON_HEADERS, ...headers, ...both }).flat()
+    heads = { done: headOf(DONE_HEADERS), pending: headOf(PENDING_HEADERS) }
+    headsByCors.set(cors, heads)
   }
-  return head
+  return heads
 }
 
 /**
@@ -82,9 +80,9 @@ export function sendJobAnswer(
   }
   const { done, etag, body, byteLength } = answer
   reply.jobRead = read
+  const heads = headsWith(server.corsHeadersFor(headers.origin))
   const head = [
-    ...(done ? DONE_HEAD : PENDING_HEAD),
-    ...corsHeadOf(server.corsHeadersFor(headers.origin)),
+    ...(done ? heads.done : heads.pending),
     'x-request-id',
     id,
     'etag',

@@ -3,6 +3,7 @@ import type { JWTPayload, JWTVerifyOptions } from 'jose'
 import * as errors from 'jose/errors'
 import { jwtVerify } from 'jose/jwt/verify'
 import { LRUCache } from 'lru-cache'
+import { bearerTokenOf } from './bearer-token.ts'
 import type { Caller } from './caller.ts'
 import { callerOf, hashOf } from './caller.ts'
 import type { IssuerKeys, KeySet } from './issuer-keys.ts'
@@ -75,8 +76,8 @@ export class CallerVerifier {
   /** New in each process: nobody can look for a name in an old log. */
   readonly #subjectKey = randomBytes(32)
   readonly #remembered = new LRUCache<string, Remembered>({ max: MAX_REMEMBERED })
-  /** By connection. */
-  #shown = new WeakMap<object, { token: string; known: Remembered }>()
+  /** By connection; with the header that showed it. */
+  #shown = new WeakMap<object, { authorization: string; known: Remembered }>()
   /** The keys that the remembered tokens were verified with. */
   #keys: KeySet | undefined
 
@@ -93,11 +94,14 @@ export class CallerVerifier {
   }
 
   /**
-   * Who the token belongs to, if it was verified before and has not ended; costs a hash, but for the token that the
-   * connection has shown last: most show one all the time, and the hash is a tenth of a cached answer.
-   * @param connection by which the token came; its last token is in memory as long as it is open
+   * Whose token the header holds, if it was verified before and has not ended; costs a hash, but for the header that the
+   * connection has shown last: most show one all the time, and the hash is a tenth of a cached answer. (The header, since
+   * Node has it in one piece: two such texts are compared without a copy.)
+   * @param authorization `Authorization`, with any scheme
+   * @param connection by which it came; its last token is in memory as long as it is open
    */
-  remembered(token: string, connection: object): Caller | undefined {
+  remembered(authorization: string | undefined, connection: object): Caller | undefined {
+    if (authorization === undefined) return undefined
     const keys = this.#options.keys.held()
     if (keys !== this.#keys) {
       this.#keys = keys
@@ -105,11 +109,17 @@ export class CallerVerifier {
       this.#shown = new WeakMap()
     }
     const shown = this.#shown.get(connection)
-    const known = shown?.token === token ? shown.known : this.#remembered.get(hashOf(token))
+    const isSame = shown?.authorization === authorization
+    const known = isSame ? shown.known : this.#known(authorization)
     if (!known) return undefined
-    if (known !== shown?.known) this.#shown.set(connection, { token, known })
+    if (!isSame) this.#shown.set(connection, { authorization, known })
     const nowMs = this.#options.wallNow()
     return nowMs >= known.notBeforeMs && nowMs < known.endsMs ? known.caller : undefined
+  }
+
+  #known(authorization: string): Remembered | undefined {
+    const token = bearerTokenOf(authorization)
+    return token === undefined ? undefined : this.#remembered.get(hashOf(token))
   }
 
   /**

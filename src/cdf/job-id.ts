@@ -11,6 +11,8 @@ const MAX_INT64 = '9223372036854775807'
 export const JOB_ID_PATTERN = `^(?:${UUID}|${INTEGER})$`
 
 const FORM = new RegExp(JOB_ID_PATTERN)
+/** As nearly all ids come: in canonical form, so that no copy in lower case has to be made. */
+const CANONICAL_UUID = new RegExp(`^${UUID.replaceAll('A-F', '')}$`)
 
 /**
  * The canonical form of a job id, or `undefined` if the text is none.
@@ -21,6 +23,7 @@ const FORM = new RegExp(JOB_ID_PATTERN)
  * @see https://docs.cognite.com/20230101-alpha/advanced-joins/retrieve-estimate-quality-status
  */
 export function parseJobId(text: string): JobId | undefined {
+  if (CANONICAL_UUID.test(text)) return text as JobId
   if (!FORM.test(text)) return undefined
   if (text.length === MAX_INT64.length && text > MAX_INT64) return undefined
   return text.toLowerCase() as JobId

@@ -4,11 +4,10 @@ import type { JobId } from '../cdf/job-id.ts'
 import { ProxyError } from '../problem.ts'
 import type { ProblemCode } from '../problem-table.ts'
 import { SingleFlight } from '../single-flight.ts'
-import type { JobAnswer } from './job-answer.ts'
 import { toJobAnswer } from './job-answer.ts'
 import type { JobCache } from './job-cache.ts'
 import type { CacheOutcome, CountedOutcome, JobRead } from './job-read.ts'
-import { countedOutcomeOf, kept, summaryOf } from './job-read.ts'
+import { countedOutcomeOf, hitOf, kept, summaryOf } from './job-read.ts'
 import { normalizeJob } from './normalize-job.ts'
 
 /** What a {@link JobQualityReader} works with. */
@@ -74,7 +73,7 @@ export class JobQualityReader {
     const held = cache.fresh(jobId)
     if (held) {
       this.counts['problem' in held ? 'negative' : 'hit'] += 1
-      return { ...kept(held, now()), outcome: 'hit', collapsed: false }
+      return hitOf(held, now())
     }
     return this.#readThrough(jobId, context())
   }
@@ -83,7 +82,7 @@ export class JobQualityReader {
   latest(jobId: JobId): JobRead | undefined {
     const { cache, now } = this.#options
     const held = cache.latest(jobId)
-    return held && { ...kept(held, now()), outcome: 'hit', collapsed: false }
+    return held && hitOf(held, now())
   }
 
   async #readThrough(jobId: JobId, context: CallContext): Promise<JobRead> {
@@ -119,21 +118,17 @@ export class JobQualityReader {
       const { quality, deviations } = normalizeJob(jobId, job)
       for (const field of deviations) this.#options.onDeviation(field, job, context.requestId)
       const readAtMs = now()
-      const firstSeenMs = cache.latest(jobId)?.firstSeenMs ?? readAtMs
+      const before = cache.latest(jobId)
+      const firstSeenMs = before?.firstSeenMs ?? readAtMs
       const fresh = toJobAnswer(quality, readAtMs, firstSeenMs, statusFreshMs)
-      const answer = this.#neverBack(jobId, fresh)
+      // A job that was seen done stays done, whatever CDF says later.
+      const answer = before?.done && !fresh.done ? { ...before, readAtMs } : fresh
       cache.keep(jobId, answer)
       return { answer, outcome, collapsed: false }
     } catch (error) {
       if (!(error instanceof ProxyError) || context.signal.aborted) throw error
       return this.#failed(jobId, error, outcome)
     }
-  }
-
-  /** A job that was seen done stays done, whatever CDF says later. */
-  #neverBack(jobId: JobId, answer: JobAnswer): JobAnswer {
-    const before = this.#options.cache.latest(jobId)
-    return before?.done && !answer.done ? { ...before, readAtMs: answer.readAtMs } : answer
   }
 
   #failed(jobId: JobId, problem: ProxyError, outcome: CacheOutcome): JobRead {

@@ -71,6 +71,11 @@ export function summaryOf(calls: readonly CdfCall[]): UpstreamCalls {
   }
 }
 
+/** What the cache held and may still be answered. */
+export function hitOf(held: JobAnswer | NotFound, nowMs: number): JobRead {
+  return { ...kept(held, nowMs), outcome: 'hit', collapsed: false }
+}
+
 /** What the cache held, with its age in whole seconds. */
 export function kept(held: JobAnswer | NotFound, nowMs: number) {
   const ageSeconds = Math.floor((nowMs - held.readAtMs) / 1000)

@@ -26,7 +26,7 @@ t.test('logs a request in one line, with what it took and nothing else', async (
   t.strictSame(
     Object.keys(miss).filter((key) => !common.includes(key)),
     [
-      ...['traceId', 'method', 'route', 'mode', 'jobId', 'status', 'caller', 'cache', 'upstream'],
+      ...['traceId', 'jobId', 'method', 'route', 'status', 'mode', 'caller', 'cache', 'upstream'],
       'durationMs',
     ],
   )
