@@ -43,7 +43,8 @@ export class RequestDurations extends Histogram<(typeof LABELS)[number]> {
   /**
    * Counts a request.
    * @param route the pattern; absent for what no route was found for
-   * @returns what it was counted under, for the log: members of a JSON object, made once for all requests alike
+   * @returns what it was counted under, for the log: members of a JSON object, without a route where there was none; made
+   *   once for all requests alike
    */
   count(
     method: string,

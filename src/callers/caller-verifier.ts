@@ -95,10 +95,10 @@ export class CallerVerifier {
 
   /**
    * Whose token the header holds, if it was verified before and has not ended; costs a hash, but for the header that the
-   * connection has shown last: most show one all the time, and the hash is a tenth of a cached answer. (The header, since
-   * Node has it in one piece: two such texts are compared without a copy.)
+   * connection has shown last: most show one all the time, and the hash is a tenth of a cached answer. (The whole
+   * header, since V8 compares it at once, and a token that was cut out of it by a slow call.)
    * @param authorization `Authorization`, with any scheme
-   * @param connection by which it came; its last token is in memory as long as it is open
+   * @param connection by which it came; its last header with a good token is in memory as long as it is open
    */
   remembered(authorization: string | undefined, connection: object): Caller | undefined {
     if (authorization === undefined) return undefined

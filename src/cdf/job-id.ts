@@ -11,7 +11,10 @@ const MAX_INT64 = '9223372036854775807'
 export const JOB_ID_PATTERN = `^(?:${UUID}|${INTEGER})$`
 
 const FORM = new RegExp(JOB_ID_PATTERN)
-/** As nearly all ids come: in canonical form, so that no copy in lower case has to be made. */
+/**
+ * As nearly all ids come: in canonical form, so that no copy in lower case has to be made. What is given back may be a part
+ * of a URL, which it keeps in memory; as the key of a `Map` it is a text of its own.
+ */
 const CANONICAL_UUID = new RegExp(`^${UUID.replaceAll('A-F', '')}$`)
 
 /**
