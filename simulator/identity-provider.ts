@@ -24,6 +24,9 @@ export const CALLER_SCOPE = 'jobs:read'
 const KEY_ID = 'simulator'
 const ALGORITHM = 'RS256'
 
+/** One for all that this process starts: it takes a tenth of a second to make, and tests start hundreds. */
+let signingPair: ReturnType<typeof generateKeyPair> | undefined
+
 /** Options of {@link IdentityProvider.create}. */
 export interface IdentityProviderOptions {
   /** Whole URL, path included. */
@@ -65,7 +68,8 @@ export class IdentityProvider {
   }
 
   static async create(options: IdentityProviderOptions): Promise<IdentityProvider> {
-    const signing = await generateKeyPair(ALGORITHM, { extractable: true })
+    signingPair ??= generateKeyPair(ALGORITHM, { extractable: true })
+    const signing = await signingPair
     const client = await generateKeyPair('ES256', { extractable: true })
     const publicKey = {
       ...(await exportJWK(signing.publicKey)),

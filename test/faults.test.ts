@@ -38,7 +38,7 @@ const ROWS: Row[] = [
   { name: 'a connection reset in the body', cdf: 'reset-in-body', ...failed },
   { name: 'silence', cdf: 'hang', ...timedOut },
   { name: 'one byte per 100 ms', cdf: { drip: GOOD, everyMs: 100 }, ...timedOut },
-  { name: 'a slow answer', cdf: { delayMs: 5_000 }, ...timedOut },
+  { name: 'a slow answer', cdf: { delayMs: 2_000 }, ...timedOut },
   {
     name: 'an endless header',
     cdf: { raw: `HTTP/1.1 200 OK\r\nx: ${MIB}`, ending: 'silence' },
@@ -111,7 +111,7 @@ const ROWS: Row[] = [
   },
   { name: 'a lost identity provider', identityProvider: 'reset', ...noToken },
   { name: 'a silent identity provider', identityProvider: 'hang', ...noToken },
-  { name: 'a slow identity provider', identityProvider: { delayMs: 5_000 }, ...noToken },
+  { name: 'a slow identity provider', identityProvider: { delayMs: 2_000 }, ...noToken },
   {
     name: 'an identity provider that fails',
     identityProvider: { status: 500, body: 'sorry' },

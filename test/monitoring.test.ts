@@ -245,9 +245,12 @@ t.test('promtool takes the rules', { skip: withoutPromtool }, async (t) => {
 })
 
 t.test('alerts fire when they should, and only then', { skip: withoutPromtool }, async (t) => {
-  const file = 'deploy/prometheus/alerts.test.yaml'
-  await t.resolves(run('promtool', ['test', 'rules', join(root, file)]))
-  const tried = await read(file)
+  let tried = ''
+  for (const name of ['alerts', 'alerts-over-hours']) {
+    const file = `deploy/prometheus/${name}.test.yaml`
+    await t.resolves(run('promtool', ['test', 'rules', join(root, file)]), file)
+    tried += await read(file)
+  }
   for (const { alert = '' } of alerts) t.ok(tried.includes(`"${alert}"`), alert)
 })
 
