@@ -15,7 +15,7 @@ export interface MetricsOptions {
  * `app.metrics`, and a listener of its own for `GET /metrics`: what operators see is not for callers.
  *
  * A port that is taken is no reason not to serve: it is tried again, as in a rolling restart on one host the process
- * before still has it.
+ * before still has it. What Node tells of the process is measured from the first scrape on.
  */
 export const metricsPlugin = fp(
   async function metrics(app, { listen, serviceVersion }: MetricsOptions) {
@@ -27,9 +27,14 @@ export const metricsPlugin = fp(
     })
     if (!listen) return
 
-    all.measureProcess()
+    let measuring: Promise<void> | undefined
     const server = nodeHttp.createServer(async (request, response) => {
       const isMetrics = request.url === '/metrics' && /^(GET|HEAD)$/.test(request.method ?? '')
+      // Not before: nobody looks, and the start need not wait for what measures.
+      if (isMetrics) {
+        measuring ??= all.measureProcess()
+        await measuring
+      }
       response.writeHead(
         isMetrics ? 200 : 404,
         isMetrics ? { 'content-type': all.contentType } : {},

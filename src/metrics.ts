@@ -1,4 +1,8 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+// Its index loads what measures the process and what pushes metrics, and OpenTelemetry with them: a twentieth of the start.
+import Counter from 'prom-client/lib/counter.js'
+import Gauge from 'prom-client/lib/gauge.js'
+import Histogram from 'prom-client/lib/histogram.js'
+import Registry from 'prom-client/lib/registry.js'
 import { PROBLEM_CODES } from './problem-table.ts'
 import { RequestDurations } from './request-durations.ts'
 
@@ -89,7 +93,8 @@ export class Metrics {
   }
 
   /** Adds what Node tells of the process, its memory and its event loop; it goes on measuring until the process ends. */
-  measureProcess(): void {
+  async measureProcess(): Promise<void> {
+    const { default: collectDefaultMetrics } = await import('prom-client/lib/defaultMetrics.js')
     collectDefaultMetrics({ register: this.#registry })
   }
 

@@ -1,5 +1,5 @@
 import type { Registry } from 'prom-client'
-import { Histogram } from 'prom-client'
+import Histogram from 'prom-client/lib/histogram.js'
 
 /** What a request was made for: an answer at once, one when something has changed, or a stream. */
 export type RequestMode = 'plain' | 'wait' | 'stream'
