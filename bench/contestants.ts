@@ -16,16 +16,18 @@ export interface Contestant {
   origin: string
 }
 
-/** Whom there may be; the last two where they are installed. */
+/** Whom there may be; nginx and Varnish where they are installed. */
 export const CONTESTANTS = [
   'node:http',
+  'node:http, Buffer',
   'service',
   'ordinary Fastify',
   '@fastify/http-proxy',
   'nginx',
   'Varnish',
 ] as const
-export type ContestantName = (typeof CONTESTANTS)[number]
+/** One of them, or what stands behind all of them. */
+export type ContestantName = (typeof CONTESTANTS)[number] | 'direct'
 
 /** High enough not to bite, and counted all the same. */
 const RATE_LIMIT_PER_MINUTE = '1000000000'
@@ -54,8 +56,11 @@ export class Stage {
     const { cdf, issuer, environment } = this.#simulator
     const upstreamPath = `/api/v1/projects/${cdf.project}/advancedjoins/estimatequality`
     const forward = { UPSTREAM_URL: upstreamUrl, UPSTREAM_PATH: upstreamPath }
-    const start: Record<ContestantName, (port: number) => Promise<void> | void> = {
+    type Start = (port: number) => Promise<void> | void
+    const start: Record<(typeof CONTESTANTS)[number], Start> = {
       'node:http': (port) => this.#node('servers/bare-node.ts', 0, { PORT: `${port}` }),
+      'node:http, Buffer': (port) =>
+        this.#node('servers/bare-node.ts', 0, { PORT: `${port}`, BODY: 'buffer' }),
       // As in production: everything on, and the access log in a file.
       service: async (port) =>
         this.#node('../src/server.ts', 0, {
@@ -94,7 +99,7 @@ export class Stage {
         ])
       },
     }
-    const contestants: Contestant[] = []
+    const contestants: Contestant[] = [{ name: 'direct', origin: upstreamUrl }]
     for (const name of CONTESTANTS) {
       const port = await freePort()
       const before = this.#children.length

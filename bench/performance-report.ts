@@ -18,13 +18,19 @@ export interface ReportOptions {
   keep: boolean
 }
 
-/** The middle one; of an even number, the greater of both. */
-export const median = (values: readonly number[]) =>
-  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
+/** The middle one; of an even number, the mean of both. */
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  const { length } = sorted
+  const [low = Number.NaN, high = low] = sorted.slice((length - 1) >> 1, (length >> 1) + 1)
+  return (low + high) / 2
+}
 
 /** The contestant that everything is compared with. */
 const REFERENCE = 'node:http'
 
+const rangeOf = (values: readonly number[]) =>
+  `${whole(Math.min(...values))}–${whole(Math.max(...values))}`
 const whole = (value: number) => Math.round(value).toLocaleString('en')
 
 /** Tables for people; with `keep`, also for `docs/`. */
@@ -40,7 +46,7 @@ export async function report(cases: CaseResult[], options: ReportOptions): Promi
     seconds,
   }
   const text = [
-    `${machine.date}, Node ${machine.node.slice(1)}, ${machine.cpu}, ${machine.kernel}, ${LOADER}; ${rounds} rounds of ${seconds} s in turns, medians (least–greatest).`,
+    `${machine.date}, Node ${machine.node.slice(1)}, ${machine.cpu}, ${machine.kernel}, ${LOADER}; ${rounds} rounds of ${seconds} s in turns, medians (least–greatest), and medians of the ratios of each round.`,
     ...cases.map((each) => (each.connections === 1 ? latencyTable(each) : rateTable(each))),
   ].join('\n\n')
   if (keep) {
@@ -59,34 +65,31 @@ export async function report(cases: CaseResult[], options: ReportOptions): Promi
 }
 
 function rateTable({ name, loads }: CaseResult): string {
-  const rates = [...loads].map(([who, runs]) => {
-    const perSecond = runs.map(({ requestsPerSecond }) => requestsPerSecond)
-    return {
-      who,
-      perSecond,
-      median: median(perSecond),
-      p99: median(runs.map(({ p99Ms }) => p99Ms)),
-    }
+  const [reference = ''] = loads.has(REFERENCE) ? [REFERENCE] : loads.keys()
+  const perSecond = (who: string) =>
+    (loads.get(who) ?? []).map(({ requestsPerSecond }) => requestsPerSecond)
+  const ofReference = perSecond(reference)
+  const rows = [...loads].map(([who, runs]) => {
+    const rates = perSecond(who)
+    // Round by round, since the machine may be slower in one than in another.
+    const ratio = median(rates.map((rate, round) => rate / (ofReference[round] ?? Number.NaN)))
+    const p99 = median(runs.map(({ p99Ms }) => p99Ms))
+    return `| ${who} | ${whole(median(rates))} (${rangeOf(rates)}) | ${ratio.toFixed(2)} | ${p99.toFixed(1)} |`
   })
-  const first = rates.find(({ who }) => who === REFERENCE) ?? rates[0]
-  const rows = rates.map(
-    (rate) =>
-      `| ${rate.who} | ${whole(rate.median)} (${whole(Math.min(...rate.perSecond))}–${whole(Math.max(...rate.perSecond))}) | ${(rate.median / (first?.median ?? Number.NaN)).toFixed(2)} | ${rate.p99.toFixed(1)} |`,
-  )
   return [
-    `| ${name} | requests/s | of ${first?.who} | p99, ms |`,
+    `| ${name} | requests/s | of ${reference} | p99, ms |`,
     '|---|---:|---:|---:|',
     ...rows,
   ].join('\n')
 }
 
 function latencyTable({ name, loads }: CaseResult): string {
-  const medianOf = (runs: Load[] = []) => median(runs.map(({ medianMs }) => medianMs))
-  const direct = medianOf(loads.get('direct'))
-  const rows = [...loads].map(([who, runs]) => {
-    const each = runs.map(({ medianMs }) => 1000 * medianMs)
-    const range = `${whole(Math.min(...each))}–${whole(Math.max(...each))}`
-    return `| ${who} | ${whole(median(each))} (${range}) | ${whole(1000 * (medianOf(runs) - direct))} |`
+  const micros = (who: string) => (loads.get(who) ?? []).map(({ medianMs }) => 1000 * medianMs)
+  const direct = micros('direct')
+  const rows = [...loads.keys()].map((who) => {
+    const each = micros(who)
+    const added = median(each.map((us, round) => us - (direct[round] ?? Number.NaN)))
+    return `| ${who} | ${whole(median(each))} (${rangeOf(each)}) | ${whole(added)} |`
   })
   return [`| ${name} | median, µs | added, µs |`, '|---|---:|---:|', ...rows].join('\n')
 }
