@@ -14,7 +14,7 @@ COPY src ./src
 COPY plugins ./plugins
 COPY routes ./routes
 # Node keeps what it has compiled (NODE_COMPILE_CACHE), in a folder of the user who runs it, which makes each start
-# shorter. Without a configuration the process ends (78) as soon as all is compiled.
+# shorter. Without a configuration the process ends (78) as soon as what a start needs is compiled.
 RUN install -d -o node -g node node_modules/.cache
 USER node
 RUN node src/server.ts 2>/dev/null || [ $? = 78 ]

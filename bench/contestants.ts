@@ -139,7 +139,7 @@ export class Stage {
     command: string[],
     environment: Record<string, string | undefined> = {},
   ): void {
-    const log = openSync(join(this.#folder, `${name.replaceAll('/', '-')}.log`), 'w')
+    const log = openSync(join(this.#folder, `${name.replaceAll('/', '-')}.log`), 'a')
     const [program = '', ...args] = [...onCore(core), ...command]
     const { PATH } = process.env
     const env = { PATH, ...environment }

@@ -3,6 +3,7 @@ import { promisify } from 'node:util'
 import { lasting, SCORES } from '../simulator/simulated-job.ts'
 import { startSimulator } from '../simulator/start-simulator.ts'
 import { freePort } from '../test/helper.ts'
+import { median } from './performance-report.ts'
 
 /**
  * What the door costs a cached answer: the service with AUTH_MODE=jwt against the same with AUTH_MODE=none, each a
@@ -50,9 +51,6 @@ async function requestsPerSecond(url: string): Promise<number> {
   if (/Non-2xx/.test(stdout)) throw new Error(stdout)
   return Number(stdout.match(/Requests\/sec: +([\d.]+)/)?.[1])
 }
-
-const median = (values: number[]) =>
-  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
 
 const services = { none: await startService('none'), jwt: await startService('jwt') }
 const results = { none: [] as number[], jwt: [] as number[] }

@@ -3,6 +3,7 @@ import { lasting } from '../simulator/simulated-job.ts'
 import { startSimulator } from '../simulator/start-simulator.ts'
 import { buildApp } from '../src/app.ts'
 import { loadConfig } from '../src/config.ts'
+import { median } from './performance-report.ts'
 
 /**
  * What a miss costs: one caller, an empty cache, against a direct call to the simulated CDF with the same token, in
@@ -34,9 +35,6 @@ async function timed(url: string, headers: Record<string, string> = {}): Promise
   if (statusCode !== 200) throw new Error(`${url}: ${statusCode}`)
   return performance.now() - startedAt
 }
-
-const median = (times: number[]) =>
-  times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? Number.NaN
 
 const asCaller = { authorization: `Bearer ${await simulator.identityProvider.signCallerToken()}` }
 

@@ -15,7 +15,7 @@ export interface MetricsOptions {
  * `app.metrics`, and a listener of its own for `GET /metrics`: what operators see is not for callers.
  *
  * A port that is taken is no reason not to serve: it is tried again, as in a rolling restart on one host the process
- * before still has it. What Node tells of the process is measured from the first scrape on.
+ * before still has it.
  */
 export const metricsPlugin = fp(
   async function metrics(app, { listen, serviceVersion }: MetricsOptions) {
@@ -27,14 +27,18 @@ export const metricsPlugin = fp(
     })
     if (!listen) return
 
-    let measuring: Promise<void> | undefined
+    let measured: Promise<void> | undefined
+    /** From the first scrape on: before it nobody looks, and the start need not wait for what measures. */
+    const processMeasured = () => {
+      measured ??= all.measureProcess().catch((err: unknown) => {
+        measured = undefined
+        app.log.error({ err }, 'process not measured')
+      })
+      return measured
+    }
     const server = nodeHttp.createServer(async (request, response) => {
       const isMetrics = request.url === '/metrics' && /^(GET|HEAD)$/.test(request.method ?? '')
-      // Not before: nobody looks, and the start need not wait for what measures.
-      if (isMetrics) {
-        measuring ??= all.measureProcess()
-        await measuring
-      }
+      if (isMetrics) await processMeasured()
       response.writeHead(
         isMetrics ? 200 : 404,
         isMetrics ? { 'content-type': all.contentType } : {},

@@ -24,7 +24,7 @@ export const CALLER_SCOPE = 'jobs:read'
 const KEY_ID = 'simulator'
 const ALGORITHM = 'RS256'
 
-/** One for all that this process starts: it takes a tenth of a second to make, and tests start hundreds. */
+/** One key for all identity providers of this process: it takes a tenth of a second to make, and tests start hundreds. */
 let signingPair: ReturnType<typeof generateKeyPair> | undefined
 
 /** Options of {@link IdentityProvider.create}. */
@@ -37,7 +37,7 @@ export interface IdentityProviderOptions {
   lifetimeSeconds: number
 }
 
-/** What is made anew at each start. */
+/** What it signs with, and what its clients know: all but the signing key is made anew at each start. */
 interface Secrets {
   signingKey: CryptoKey
   keys: JSONWebKeySet

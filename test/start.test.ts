@@ -32,7 +32,7 @@ async function loadedFor(t: Test, path: string): Promise<string[]> {
 /** What compiles schemas and what makes the contract of them: half of the start, if it were loaded. */
 const ON_DEMAND = ['@fastify/swagger', '@fastify/swagger-ui', '@fastify/static', 'yaml']
 const NEVER = ['ajv', '@fastify/ajv-compiler', '@fastify/fast-json-stringify-compiler', 'typebox']
-/** With what measures the process, which the first scrape loads. */
+/** With the index of prom-client; the first of them with what measures the process, which the first scrape loads. */
 const FOR_METRICS = ['@opentelemetry/api', 'tdigest']
 
 t.test('an answer about a job needs no contract, and nothing that measures', async (t) => {

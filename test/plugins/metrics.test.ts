@@ -251,6 +251,34 @@ t.test('is named as the conventions of Prometheus ask', async (t) => {
   t.match(text, /^cdf_job_quality_build_info\{version="[\d.]+",node="v26[\d.]+"\} 1$/m)
 })
 
+t.test('has looked at the event loop when the first scrape tells of it', async (t) => {
+  const { samples } = await startMeasured(t)
+  const first = await samples()
+  for (const name of ['min', 'mean', 'p99', 'max']) {
+    const lag = first.filter((sample) => sample.name === `nodejs_eventloop_lag_${name}_seconds`)
+    t.equal(lag.length, 1, name)
+    t.ok(
+      lag.every(({ value }) => value > 0 && value < 60),
+      name,
+    )
+  }
+})
+
+t.test('goes on without what it cannot measure of the process, and tries again', async (t) => {
+  const { app, scrape, logs } = await startMeasured(t)
+  const measureProcess = app.metrics.measureProcess.bind(app.metrics)
+  app.metrics.measureProcess = () => Promise.reject(new Error('no file descriptor is left'))
+  const without = await scrape()
+  t.match(without, /^cdf_job_quality_build_info/m)
+  t.notMatch(without, /^nodejs_/m)
+  t.match(
+    logs.filter(({ level }) => level === 50),
+    [{ msg: 'process not measured' }],
+  )
+  app.metrics.measureProcess = measureProcess
+  t.match(await scrape(), /^nodejs_eventloop_lag_p99_seconds \S/m)
+})
+
 t.test(
   'serves although the port of its metrics is taken, and takes it when it is free',
   async (t) => {
