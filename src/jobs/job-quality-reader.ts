@@ -7,7 +7,7 @@ import { SingleFlight } from '../single-flight.ts'
 import { toJobAnswer } from './job-answer.ts'
 import type { JobCache } from './job-cache.ts'
 import type { CacheOutcome, CountedOutcome, JobRead } from './job-read.ts'
-import { countedOutcomeOf, hitOf, kept, summaryOf } from './job-read.ts'
+import { countedOutcomeOf, kept, summaryOf } from './job-read.ts'
 import { normalizeJob } from './normalize-job.ts'
 
 /** What a {@link JobQualityReader} works with. */
@@ -73,7 +73,7 @@ export class JobQualityReader {
     const held = cache.fresh(jobId)
     if (held) {
       this.counts['problem' in held ? 'negative' : 'hit'] += 1
-      return hitOf(held, now())
+      return kept(held, now(), 'hit')
     }
     return this.#readThrough(jobId, context())
   }
@@ -82,7 +82,7 @@ export class JobQualityReader {
   latest(jobId: JobId): JobRead | undefined {
     const { cache, now } = this.#options
     const held = cache.latest(jobId)
-    return held && hitOf(held, now())
+    return held && kept(held, now(), 'hit')
   }
 
   async #readThrough(jobId: JobId, context: CallContext): Promise<JobRead> {
@@ -138,7 +138,7 @@ export class JobQualityReader {
     } else if (STALE_IF_ERROR.has(problem.code)) {
       const latest = cache.latest(jobId)
       if (latest && !latest.done && now() - latest.readAtMs < staleIfErrorMs) {
-        return { ...kept(latest, now()), outcome: 'stale-if-error', collapsed: false }
+        return kept(latest, now(), 'stale-if-error')
       }
     } else if (REVOKES.has(problem.code)) {
       cache.forgetPending(jobId)

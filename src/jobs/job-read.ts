@@ -58,8 +58,7 @@ export function countedOutcomeOf({ outcome, collapsed, problem }: JobReadSummary
 /** What was read before, as an answer from the cache: with its age of now, and without a call of its own. */
 export function fromCache(read: JobRead, nowMs: number): JobRead {
   if (!read.answer) return read
-  const outcome = read.outcome === 'stale-if-error' ? read.outcome : 'hit'
-  return { ...kept(read.answer, nowMs), outcome, collapsed: false }
+  return kept(read.answer, nowMs, read.outcome === 'stale-if-error' ? read.outcome : 'hit')
 }
 
 /** Several calls in one line. */
@@ -71,13 +70,14 @@ export function summaryOf(calls: readonly CdfCall[]): UpstreamCalls {
   }
 }
 
-/** What the cache held and may still be answered. */
-export function hitOf(held: JobAnswer | NotFound, nowMs: number): JobRead {
-  return { ...kept(held, nowMs), outcome: 'hit', collapsed: false }
-}
-
-/** What the cache held, with its age in whole seconds. */
-export function kept(held: JobAnswer | NotFound, nowMs: number) {
+/** What the cache held and may still be answered, with its age of now. */
+export function kept(
+  held: JobAnswer | NotFound,
+  nowMs: number,
+  outcome: 'hit' | 'stale-if-error',
+): JobRead {
   const ageSeconds = Math.floor((nowMs - held.readAtMs) / 1000)
-  return 'problem' in held ? { problem: held.problem, ageSeconds } : { answer: held, ageSeconds }
+  return 'problem' in held
+    ? { problem: held.problem, ageSeconds, outcome, collapsed: false }
+    : { answer: held, ageSeconds, outcome, collapsed: false }
 }
