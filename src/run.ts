@@ -60,7 +60,7 @@ export async function run(environment: NodeJS.ProcessEnv): Promise<void> {
   await app.listen({ ...config.listen })
 }
 
-/** Without a collector nothing of OpenTelemetry is loaded. */
+/** Without a collector nothing of OpenTelemetry is loaded; its API is, by prom-client, with the first scrape. */
 async function startTracing(
   variables: NodeJS.ProcessEnv,
   onFailure: (error: unknown) => void,

@@ -295,14 +295,14 @@ t.test('a collector that does not answer holds up the end only for a moment', as
   t.ok(performance.now() - startedAt < 4_000)
 })
 
-/** Says on the standard error what is loaded of OpenTelemetry; its API is nothing but interfaces. */
+/** Says on the standard error what is loaded of OpenTelemetry. */
 const TELL_LOADED = [
   '--import',
   `data:text/javascript,${encodeURIComponent(`
     import { registerHooks } from 'node:module'
     registerHooks({
       load(url, context, next) {
-        if (/@opentelemetry.(?!api.)|@fastify.otel/.test(url)) process.stderr.write('loaded ' + url)
+        if (/@opentelemetry|@fastify.otel/.test(url)) process.stderr.write('loaded ' + url)
         return next(url, context)
       },
     })
