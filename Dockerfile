@@ -1,5 +1,5 @@
-# The image holds the service and its production dependencies: no simulator, no tests, no tools, no npm cache.
-# The same major of Node as the one that package.json pins.
+# The service with its production dependencies. The first stage keeps the npm cache out of the image.
+# Node has the same major version as in package.json.
 FROM node:26-slim AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
@@ -13,13 +13,13 @@ COPY package.json openapi.yaml ./
 COPY src ./src
 COPY plugins ./plugins
 COPY routes ./routes
-# Node keeps what it has compiled (NODE_COMPILE_CACHE), in a folder of the user who runs it, which makes each start
-# shorter. Without a configuration the process ends (78) as soon as what a start needs is compiled.
+# Fills Node's compile cache (NODE_COMPILE_CACHE), so that the service starts faster. The same user fills and uses it.
+# Without a configuration, the service loads the modules that it needs at startup and exits with 78.
 RUN install -d -o node -g node node_modules/.cache
 USER node
 RUN node src/server.ts 2>/dev/null || [ $? = 78 ]
 EXPOSE 3000 9464
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT || 3000}/health/live`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
-# No shell and no npm in between: Node is process 1 and gets the signals itself.
+# Without a shell or npm, Node is process 1 and receives SIGTERM directly.
 CMD ["node", "src/server.ts"]

@@ -1,7 +1,7 @@
 import fp from 'fastify-plugin'
-import { networkOf } from '../src/callers/network-of.ts'
-import { RateLimit } from '../src/callers/rate-limit.ts'
-import { ProxyError } from '../src/problem.ts'
+import { RateLimit } from '../src/limits/rate-limit.ts'
+import { callerKey } from '../src/limits/rate-limit-key.ts'
+import { ProblemError } from '../src/problems/problem.ts'
 
 /** Options of {@link callerRateLimitPlugin}. */
 export interface CallerRateLimitOptions {
@@ -13,26 +13,23 @@ export interface CallerRateLimitOptions {
 
 const WINDOW_MS = 60_000
 
-/** Callers who are counted at once; beyond, the windows that began first are forgotten. */
+/** Greatest number of callers with a window. Beyond it, the least recently used windows are dropped. */
 const MAX_CALLERS = 50_000
 
-/**
- * A limit for each caller in its scope: by the subject and client of their token, else, where callers are not checked or
- * nothing in their token says who they are, by address.
- */
+/** Limits the requests of each caller in its scope: by the subject and client of its token, else by address. */
 export const callerRateLimitPlugin = fp(
   async function callerRateLimit(app, { perMinute: max, now }: CallerRateLimitOptions) {
     if (max === 0) return
     const limit = new RateLimit({ max, windowMs: WINDOW_MS, maxCallers: MAX_CALLERS, now })
 
     app.addHook('onRequest', (request, _reply, done) => {
-      const retryAfterSeconds = limit.secondsOver(request.caller?.key || networkOf(request.ip))
+      const retryAfterSeconds = limit.consume(callerKey(request))
       done(
         retryAfterSeconds > 0
-          ? new ProxyError('too-many-requests', { retryAfterSeconds })
+          ? new ProblemError('too-many-requests', { retryAfterSeconds })
           : undefined,
       )
     })
   },
-  { name: 'caller-rate-limit', dependencies: ['door'] },
+  { name: 'caller-rate-limit', dependencies: ['problems'] },
 )

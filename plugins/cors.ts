@@ -7,8 +7,7 @@ export interface CorsOptions {
   origins: readonly string[]
 }
 
-/** What a front end needs to send … */
-const REQUEST_HEADERS = [
+const ALLOWED_REQUEST_HEADERS = [
   'Authorization',
   'If-None-Match',
   'Prefer',
@@ -16,8 +15,7 @@ const REQUEST_HEADERS = [
   'Traceparent',
   'Last-Event-ID',
 ]
-/** … and to read. */
-const RESPONSE_HEADERS = [
+const EXPOSED_RESPONSE_HEADERS = [
   'Age',
   'Cache-Status',
   'ETag',
@@ -27,37 +25,37 @@ const RESPONSE_HEADERS = [
   'X-Request-Id',
 ]
 
-/** What a browser asks before it sends a token. It may remember the answer for two hours; Chromium does no longer. */
+/** Headers of the response to a preflight request. Chromium caches it for at most two hours. */
 const PREFLIGHT_HEADERS = Object.freeze({
   'access-control-allow-methods': 'GET, HEAD',
-  'access-control-allow-headers': REQUEST_HEADERS.join(', '),
+  'access-control-allow-headers': ALLOWED_REQUEST_HEADERS.join(', '),
   'access-control-max-age': '7200',
-  // Safari waits for a body otherwise.
+  // Without it, Safari waits for a body.
   'content-length': '0',
 })
 
 /**
- * CORS for the front ends of these origins, preflights included, before any door. No credentials: callers send a bearer
- * token, and there is no cookie to send along.
+ * CORS for the configured origins, without credentials: callers send a bearer token, never a cookie. Preflight requests
+ * need no token.
  *
- * By hand: what is refused before any hook runs, and what is sent past the hooks, needs the same headers, so that
- * `@fastify/cors` would be a second place that makes them, with work for each cached answer.
+ * `@fastify/cors` works in hooks only, but responses to requests that never reach a hook, and cached responses, need
+ * the same headers.
  * @see https://fetch.spec.whatwg.org/#http-cors-protocol
  */
 export const corsPlugin = fp(
   async function cors(app, { origins }: CorsOptions) {
     const isOn = origins.length > 0
-    const others = Object.freeze(isOn ? { vary: 'Origin' } : {})
-    const headersOf = (allowed: string) =>
+    const deniedHeaders = Object.freeze(isOn ? { vary: 'Origin' } : {})
+    const allowedHeaders = (origin: string) =>
       Object.freeze({
         vary: 'Origin',
-        'access-control-allow-origin': allowed,
-        'access-control-expose-headers': RESPONSE_HEADERS.join(', '),
+        'access-control-allow-origin': origin,
+        'access-control-expose-headers': EXPOSED_RESPONSE_HEADERS.join(', '),
       })
-    const allowed = new Map(origins.map((origin) => [origin, headersOf(origin)]))
-    const anyOrigin = allowed.get('*')
+    const byOrigin = new Map(origins.map((origin) => [origin, allowedHeaders(origin)]))
     const corsHeadersFor = (origin: string | undefined): CorsHeaders =>
-      origin === undefined ? others : (anyOrigin ?? allowed.get(origin) ?? others)
+      (origin === undefined ? undefined : (byOrigin.get('*') ?? byOrigin.get(origin))) ??
+      deniedHeaders
     app.decorate('corsHeadersFor', corsHeadersFor)
     if (!isOn) return
 
@@ -75,17 +73,16 @@ export const corsPlugin = fp(
   { name: 'cors' },
 )
 
-/** Any other OPTIONS request is a method that no route has. */
 function isPreflight({ headers }: FastifyRequest): boolean {
   return headers.origin !== undefined && headers['access-control-request-method'] !== undefined
 }
 
-/** Headers by their name in lower case; none without CORS. */
+/** CORS headers by their names in lower case. The same object for the same origin; empty if CORS is off. */
 export type CorsHeaders = Readonly<Record<string, string>>
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** What of CORS an answer to this `Origin` carries; for what is sent without the hooks of this plugin. */
+    /** The CORS headers for an `Origin`, for responses that bypass the hooks. */
     corsHeadersFor: (origin: string | undefined) => CorsHeaders
   }
 }

@@ -1,20 +1,22 @@
 import fp from 'fastify-plugin'
-import type { ClientCredentialsOptions } from '../src/auth/client-credentials.ts'
-import { clientCredentialsExchange } from '../src/auth/client-credentials.ts'
-import { TokenProvider } from '../src/auth/token-provider.ts'
+import { retryUntilSuccess } from '../src/async/retry-until-success.ts'
+import type { ClientCredentialsOptions } from '../src/auth/service/client-credentials.ts'
+import { createTokenRequester } from '../src/auth/service/client-credentials.ts'
+import { TokenProvider } from '../src/auth/service/token-provider.ts'
 import { CdfClient } from '../src/cdf/cdf-client.ts'
-import { CircuitBreaker } from '../src/cdf/circuit-breaker.ts'
-import { ConcurrencyLimit } from '../src/cdf/concurrency-limit.ts'
-import { CoolDown } from '../src/cdf/cool-down.ts'
-import { RetryBudget } from '../src/cdf/retry-budget.ts'
-import { UpstreamGate } from '../src/cdf/upstream-gate.ts'
-import { EventLoopLoad } from '../src/event-loop-load.ts'
-import { httpAgent, httpPool } from '../src/http-agent.ts'
+import { CircuitBreaker } from '../src/cdf/resilience/circuit-breaker.ts'
+import { ConcurrencyLimit } from '../src/cdf/resilience/concurrency-limit.ts'
+import { CoolDown } from '../src/cdf/resilience/cool-down.ts'
+import { RetryBudget } from '../src/cdf/resilience/retry-budget.ts'
+import { UpstreamPolicy } from '../src/cdf/resilience/upstream-policy.ts'
+import { httpAgent } from '../src/http/agent.ts'
 import { JobCache } from '../src/jobs/job-cache.ts'
 import { JobQualityReader } from '../src/jobs/job-quality-reader.ts'
-import { retryUntilDone } from '../src/retry-until-done.ts'
+import { EventLoopLoad } from '../src/limits/event-loop-load.ts'
+import { roundMs } from '../src/telemetry/format-access-log.ts'
+import { loggableText } from '../src/telemetry/loggable-text.ts'
 
-/** What of the configuration this plugin needs; see the table in the README for each. */
+/** Options of {@link jobQualityPlugin}. Each number is a variable in docs/configuration.md. */
 export interface JobQualityOptions {
   cdf: { baseUrl: string; project: string; version: string | undefined }
   identityProvider: Omit<ClientCredentialsOptions, 'dispatcher'>
@@ -39,30 +41,32 @@ export interface JobQualityOptions {
   random: () => number
 }
 
-/** Values of CDF that were logged once are remembered up to this number, so that a lying CDF fills neither log nor memory. */
+/** Each distinct deviation is logged once, up to this number. */
 const MAX_LOGGED_DEVIATIONS = 200
 
-/** `app.jobQuality`: token, CDF, cache and reader put together, and the first token fetched as soon as the app listens. */
+/** Requests with these outcomes are logged at `debug`: the access log already shows them. */
+const QUIET_OUTCOMES: ReadonlySet<string> = new Set(['ok', 'aborted', 'job-not-found'])
+
+/** Decorates `app.jobQuality`, the reader with its token provider, client and cache. Requests a token on listen. */
 export const jobQualityPlugin = fp(
   async function jobQuality(app, options: JobQualityOptions) {
     const { cdf, identityProvider, jobs, upstream, serviceVersion, now, random } = options
     const { metrics } = app
     const agent = httpAgent()
-    const pool = httpPool(new URL(cdf.baseUrl).origin)
-    app.lifeCycle.missing.add('identity-provider-unavailable')
     const stopped = new AbortController()
+    app.lifeCycle.readinessBlockers.add('identity-provider-unavailable')
 
     const tokens = new TokenProvider({
-      exchange: clientCredentialsExchange({ ...identityProvider, dispatcher: agent }),
+      requestToken: createTokenRequester({ ...identityProvider, dispatcher: agent }),
       now,
-      onExchange: (outcome) => {
+      onTokenRequest: (outcome) => {
         const failed = 'error' in outcome
-        metrics.tokenExchanges.inc({ outcome: failed ? 'failure' : 'success' })
+        metrics.tokenRequests.inc({ outcome: failed ? 'failure' : 'success' })
         if (failed) {
-          app.log.warn({ err: outcome.error }, 'no access token')
+          app.log.warn({ err: outcome.error }, 'token request failed')
         } else {
-          app.lifeCycle.missing.delete('identity-provider-unavailable')
-          app.log.info({ lifetimeSeconds: outcome.lifetimeSeconds }, 'new access token')
+          app.lifeCycle.readinessBlockers.delete('identity-provider-unavailable')
+          app.log.info({ lifetimeSeconds: outcome.lifetimeSeconds }, 'access token obtained')
         }
       },
     })
@@ -70,7 +74,7 @@ export const jobQualityPlugin = fp(
     const coolDown = new CoolDown({ now, random })
     const breaker = new CircuitBreaker({
       now,
-      onChange: (state) => app.log.warn({ state }, 'circuit to CDF'),
+      onChange: (state) => app.log.warn({ state }, 'circuit breaker state changed'),
     })
     const client = new CdfClient({
       baseUrl: cdf.baseUrl,
@@ -78,19 +82,18 @@ export const jobQualityPlugin = fp(
       cdfVersion: cdf.version,
       serviceVersion,
       tokens,
-      dispatcher: pool,
-      gate: new UpstreamGate({ concurrency, coolDown, breaker, random }),
+      dispatcher: agent,
+      policy: new UpstreamPolicy({ concurrency, coolDown, breaker, random }),
       retries: new RetryBudget(now),
       attemptTimeoutMs: upstream.attemptTimeoutMs,
       deadlineMs: upstream.deadlineMs,
       maxAttempts: upstream.maxAttempts,
       random,
-      onCall: (call) => {
-        const { outcome, durationMs } = call
+      onRequest: (request) => {
+        const { outcome, durationMs } = request
         metrics.upstreamRequests.observe({ outcome }, durationMs / 1000)
-        // The line of a request says how its calls went; what went well for a watch is no news.
-        const level = ['ok', 'abandoned', 'job-not-found'].includes(outcome) ? 'debug' : 'info'
-        app.log[level]({ ...call, durationMs: Math.round(durationMs * 1000) / 1000 }, 'CDF call')
+        const level = QUIET_OUTCOMES.has(outcome) ? 'debug' : 'info'
+        app.log[level]({ ...request, durationMs: roundMs(durationMs) }, 'CDF request')
       },
     })
     const cache = new JobCache({
@@ -105,13 +108,13 @@ export const jobQualityPlugin = fp(
     const reader = new JobQualityReader({
       cache,
       fetchJob: (jobId, context) => client.getEstimateQualityJob(jobId, context),
-      isOverloaded: () => load.isTooHigh,
+      isOverloaded: () => load.isOverloaded,
       statusFreshMs: jobs.statusFreshMs,
       staleIfErrorMs: jobs.staleIfErrorMs,
       now,
       onDeviation: (field, job, requestId) => {
         metrics.deviations.inc({ field })
-        const value = field === 'status' ? job.status.slice(0, 100) : undefined
+        const value = field === 'status' ? loggableText(job.status) : undefined
         const key = JSON.stringify([field, value])
         if (logged.has(key) || logged.size >= MAX_LOGGED_DEVIATIONS) return
         logged.add(key)
@@ -135,16 +138,16 @@ export const jobQualityPlugin = fp(
       for (const state of ['closed', 'open', 'half-open'] as const) {
         metrics.breakerState.set({ state }, breaker.state === state ? 1 : 0)
       }
-      metrics.coolDown.set(coolDown.leftMs / 1000)
+      metrics.coolDown.set(coolDown.remainingMs / 1000)
       metrics.tokenAge.set(tokens.tokenAgeMs / 1000)
     })
     app.addHook('onListen', () => {
-      retryUntilDone(() => tokens.get(), stopped.signal)
+      retryUntilSuccess(() => tokens.get(), stopped.signal)
     })
     app.addHook('onClose', async () => {
       stopped.abort()
       load.stop()
-      await Promise.all([agent.destroy(), pool.destroy()])
+      await agent.destroy()
     })
   },
   { name: 'job-quality', dependencies: ['life-cycle', 'metrics'] },

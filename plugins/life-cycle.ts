@@ -1,37 +1,42 @@
 import fp from 'fastify-plugin'
-import type { ProblemCode } from '../src/problem-table.ts'
+import type { ProblemCode } from '../src/problems/problem-types.ts'
 
-/** Where the process stands between start and end. */
+/** Whether the process is starting, ready or draining. */
 export class LifeCycle {
   /**
-   * What must be had once before the process is ready, by the problem that its lack is. A latch: whatever is taken off
-   * is never put back, whatever the identity provider or CDF do.
+   * What the process still needs before it is ready, each as the problem that `/health/ready` answers meanwhile.
+   * Nothing is added after the start, so that readiness does not depend on CDF or the identity provider later.
    */
-  readonly missing = new Set<ProblemCode>()
-  readonly #drained: (() => void)[] = []
+  readonly readinessBlockers = new Set<ProblemCode>()
+  readonly #drainListeners: (() => void)[] = []
   #isDraining = false
 
-  /** Whether the process has been told to end. */
+  /** Whether shutdown has begun. */
   get draining(): boolean {
     return this.#isDraining
   }
 
-  /** Does something at once when the process is told to end. */
-  onDrain(work: () => void): void {
-    this.#drained.push(work)
+  /** Whether load balancers may send requests here. */
+  get ready(): boolean {
+    return !this.#isDraining && this.readinessBlockers.size === 0
   }
 
-  /** Tells the process to end: it serves on, but nobody shall wait for it or come back to it. */
+  /** Registers a listener that is called once, when shutdown begins. */
+  onDrain(listener: () => void): void {
+    this.#drainListeners.push(listener)
+  }
+
+  /** Begins the shutdown: requests are still answered, but waits and streams end. */
   drain(): void {
     if (this.#isDraining) return
     this.#isDraining = true
-    for (const work of this.#drained) work()
+    for (const listener of this.#drainListeners) listener()
   }
 }
 
 /**
- * `app.lifeCycle`, and `Connection: close` on every answer while draining: Fastify's close() waits for keep-alive
- * connections with a request in flight until they time out, over a minute later.
+ * Decorates `app.lifeCycle`, and sends `Connection: close` while draining. Without that header, Fastify's `close()`
+ * waits for busy keep-alive connections until they time out, more than a minute later.
  */
 export const lifeCyclePlugin = fp(
   async function lifeCycle(app) {

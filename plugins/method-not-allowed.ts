@@ -1,19 +1,18 @@
+import { METHODS } from 'node:http'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { nodeHttp } from '../src/node-http.ts'
-import { ProxyError } from '../src/problem.ts'
+import { ProblemError } from '../src/problems/problem.ts'
 
 const ALLOWED = ['GET', 'HEAD']
 
 /**
- * Answers every other method on a known path with 405 and `Allow`, where Fastify would say 404, and on an unknown one with
- * 404, in the scope that it is registered in, before its routes: by one route for all other methods and paths, since one
- * beside each route would be five hundred, a twentieth of the start.
+ * Answers other methods with 405 and `Allow` on a known path and with 404 on an unknown one; Fastify would answer 404 in
+ * both cases. Applies to its scope, and must be registered before the routes.
  */
 export const methodNotAllowedPlugin = fp(
   async function methodNotAllowed(app) {
-    // CONNECT never comes as a request; see request-framing.
-    const otherMethods = nodeHttp.METHODS.filter(
+    // A CONNECT request never reaches the router, see strict-request.
+    const otherMethods = METHODS.filter(
       (method) => !ALLOWED.includes(method) && method !== 'CONNECT',
     )
     for (const method of otherMethods) {
@@ -25,19 +24,20 @@ export const methodNotAllowedPlugin = fp(
       if (method === 'GET') patterns.push(url)
     })
 
+    // One wildcard route: 30 methods beside each route would be five hundred routes.
     for (const url of app.prefix ? ['', '/*'] : ['/*']) {
       app.route({
         method: otherMethods,
         url,
         schema: { hide: true },
-        // Whatever is in a body, nobody looks at it.
+        // In onRequest, so that a body is never parsed.
         onRequest: (request, reply, done) => {
-          const segments = segmentsOf(request)
-          const pattern = patterns.find((each) => matches(each.split('/'), segments))
-          request.refused = { route: pattern }
-          if (pattern === undefined) return done(new ProxyError('not-found'))
+          const segments = pathSegments(request)
+          const route = patterns.find((pattern) => matches(pattern.split('/'), segments))
+          request.rejectedMethod = { route }
+          if (route === undefined) return done(new ProblemError('not-found'))
           reply.header('allow', ALLOWED.join(', '))
-          done(new ProxyError('method-not-allowed'))
+          done(new ProblemError('method-not-allowed'))
         },
         handler: () => {},
       })
@@ -46,17 +46,17 @@ export const methodNotAllowedPlugin = fp(
   { name: 'method-not-allowed', dependencies: ['problems', 'access-log'] },
 )
 
-/** The parts of the path as the router sees them: of an absolute URL as well, and decoded, which is possible by now. */
-function segmentsOf({ url }: FastifyRequest): string[] {
-  const [path = ''] = url.replace(/^https?:\/\/.*?\//, '/').split(/[?#]/, 1)
+/** The decoded segments of the path, also of an absolute URL, without normalizing dots, as the router sees them. */
+function pathSegments({ url }: FastifyRequest): string[] {
+  const [path = ''] = url.replace(/^https?:\/\/[^/]*/, '').split(/[?#]/, 1)
   return path.split('/').map(decodeURIComponent)
 }
 
-/** Whether the router takes such a path to a route with this pattern: names, `:parameter`, and `*` at the end. */
+/** Matches a route pattern with names, `:parameters` and a `*` at the end. */
 function matches(pattern: string[], segments: string[]): boolean {
-  const isOpen = pattern.at(-1) === '*'
+  const hasWildcard = pattern.at(-1) === '*'
   return (
-    (isOpen ? segments.length >= pattern.length : segments.length === pattern.length) &&
-    pattern.every((part, at) => part === '*' || part.startsWith(':') || part === segments[at])
+    (hasWildcard ? segments.length >= pattern.length : segments.length === pattern.length) &&
+    pattern.every((part, index) => part === '*' || part.startsWith(':') || part === segments[index])
   )
 }

@@ -1,61 +1,76 @@
 import { once } from 'node:events'
+import { createServer } from 'node:http'
 import fp from 'fastify-plugin'
-import { Metrics } from '../src/metrics.ts'
-import { nodeHttp } from '../src/node-http.ts'
-import { retryUntilDone } from '../src/retry-until-done.ts'
+import { retryUntilSuccess } from '../src/async/retry-until-success.ts'
+import { isLoopback, isLoopbackHost } from '../src/http/loopback.ts'
+import { trackOpenResponses } from '../src/http/open-responses.ts'
+import { Metrics } from '../src/telemetry/metrics.ts'
 
 /** Options of {@link metricsPlugin}. */
 export interface MetricsOptions {
-  /** Where `GET /metrics` is answered; `undefined` = nowhere. */
+  /** Address of the metrics listener; `undefined` = no listener. */
   listen: { host: string; port: number } | undefined
   serviceVersion: string
 }
 
+/** Limits of the metrics listener, which has few clients. */
+const LIMITS = { connections: 64, openPerConnection: 8, timeoutMs: 30_000 }
+
 /**
- * `app.metrics`, and a listener of its own for `GET /metrics`: what operators see is not for callers.
+ * Decorates `app.metrics` and serves `GET /metrics` on a separate port, because callers must not see metrics.
  *
- * A port that is taken is no reason not to serve: it is tried again, as in a rolling restart on one host the process
- * before still has it.
+ * The service also runs if the port is in use, and tries again: during a rolling restart on one host, the previous
+ * process still holds it.
  */
 export const metricsPlugin = fp(
   async function metrics(app, { listen, serviceVersion }: MetricsOptions) {
-    const all = new Metrics(serviceVersion)
-    app.decorate('metrics', all)
-    all.onScrape(() => {
-      const { draining, missing } = app.lifeCycle
-      all.ready.set(draining || missing.size > 0 ? 0 : 1)
-    })
+    const metrics = new Metrics(serviceVersion)
+    app.decorate('metrics', metrics)
+    metrics.onScrape(() => metrics.ready.set(app.lifeCycle.ready ? 1 : 0))
     if (!listen) return
+    metrics.collectProcessMetrics()
 
-    let measured: Promise<void> | undefined
-    /** From the first scrape on: before it nobody looks, and the start need not wait for what measures. */
-    const processMeasured = () => {
-      measured ??= all.measureProcess().catch((err: unknown) => {
-        measured = undefined
-        app.log.error({ err }, 'process not measured')
-      })
-      return measured
+    let scrape: Promise<Buffer> | undefined
+    /** Concurrent scrapes share one text. */
+    const getText = () => {
+      scrape ??= metrics
+        .text()
+        .then((text) => Buffer.from(text))
+        .finally(() => {
+          scrape = undefined
+        })
+      return scrape
     }
-    const server = nodeHttp.createServer(async (request, response) => {
-      const isMetrics = request.url === '/metrics' && /^(GET|HEAD)$/.test(request.method ?? '')
-      if (isMetrics) await processMeasured()
-      response.writeHead(
-        isMetrics ? 200 : 404,
-        isMetrics ? { 'content-type': all.contentType } : {},
-      )
-      response.end(isMetrics && request.method === 'GET' ? await all.text() : undefined)
+    const loopbackHostOnly = isLoopback(listen.host)
+    const server = createServer(async ({ method = '', url, headers, socket }, response) => {
+      // The rest of a packet with too many requests.
+      if (socket.destroyed) return
+      if (loopbackHostOnly && !isLoopbackHost(headers.host)) {
+        response.writeHead(421).end()
+        return
+      }
+      if (url !== '/metrics' || !['GET', 'HEAD'].includes(method)) {
+        response.writeHead(404).end()
+        return
+      }
+      const text = await getText()
+      response.writeHead(200, { 'content-type': metrics.contentType })
+      response.end(method === 'GET' ? text : undefined)
     })
-    const listening = async () => {
-      const begun = once(server, 'listening')
+    server.maxConnections = LIMITS.connections
+    server.setTimeout(LIMITS.timeoutMs)
+    trackOpenResponses(server, LIMITS.openPerConnection)
+    const startListening = async () => {
+      const listening = once(server, 'listening')
       server.listen(listen.port, listen.host)
-      await begun.catch((err: unknown) => {
-        app.log.error({ err }, 'no metrics')
+      await listening.catch((err: unknown) => {
+        app.log.error({ err }, 'metrics listener failed')
         throw err
       })
     }
     const stopped = new AbortController()
     app.addHook('onListen', () => {
-      retryUntilDone(listening, stopped.signal)
+      retryUntilSuccess(startListening, stopped.signal)
     })
     app.addHook('onClose', async () => {
       stopped.abort()

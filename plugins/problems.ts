@@ -1,57 +1,55 @@
-import type { ServerResponse } from 'node:http'
+import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { codeOf } from '../src/error-for-log.ts'
-import { nodeHttp } from '../src/node-http.ts'
-import { ProxyError } from '../src/problem.ts'
-import { requestIdFrom } from '../src/request-id.ts'
-import { replyEnded } from './access-log.ts'
+import { requestIdFrom } from '../src/http/request-id.ts'
+import { ProblemError } from '../src/problems/problem.ts'
+import { errorCode } from '../src/telemetry/error-serializer.ts'
+import { recordOnClose } from './access-log.ts'
 import { COMMON_HEADERS } from './response-headers.ts'
 
-/** RFC 9457. A registered parameter `charset` does not exist. */
+/** RFC 9457. The media type has no `charset` parameter. */
 const PROBLEM_TYPE = 'application/problem+json'
 
 /**
- * Every failure as a problem: what handlers throw, unknown routes, and what Fastify itself refuses.
- * {@link answerFrameworkError} and {@link answerParserError} do the same for what never reaches a route; they are
- * options of the server, not hooks.
+ * Answers every failure with a problem: errors of handlers, unknown routes, and errors of Fastify.
+ * {@link answerFrameworkError} and {@link answerParserError} do the same for requests that never reach a hook.
  */
 export const problemsPlugin = fp(
   async function problems(app) {
     app.setErrorHandler(async (error: FastifyError, request, reply) => {
-      if (!reply.raw.destroyed) return sendProblem(request, reply, error)
-      // The caller has hung up, which is why its read ended. There is nobody to answer and nothing wrong.
-      return reply.hijack()
+      // The caller has disconnected, which made the handler fail.
+      if (reply.raw.destroyed) return reply.hijack()
+      return sendProblem(request, reply, error)
     })
     app.setNotFoundHandler(async (request, reply) =>
-      sendProblem(request, reply, new ProxyError('not-found')),
+      sendProblem(request, reply, new ProblemError('not-found')),
     )
   },
-  { name: 'problems', dependencies: ['response-headers', 'access-log'] },
+  { name: 'problems', dependencies: ['response-headers', 'access-log', 'open-responses'] },
 )
 
-/** For `frameworkErrors`: a URL that cannot be decoded, an over-long parameter. No hook has run. */
+/** For Fastify's `frameworkErrors`: an invalid percent-encoding or an over-long parameter. No hook has run. */
 export function answerFrameworkError(
   error: FastifyError,
   request: FastifyRequest,
   reply: FastifyReply,
 ): void {
+  recordOnClose(request, reply)
   reply.header('x-request-id', request.id)
   reply.headers(request.server.corsHeadersFor(request.headers.origin))
   if (request.server.lifeCycle.draining) reply.header('connection', 'close')
   sendProblem(request, reply, error)
-  replyEnded(reply, reply.statusCode)
 }
 
-/** What Node's HTTP parser reports when it cannot read a request. */
+/** An error of Node's HTTP parser. */
 interface ParserError extends Error {
   code?: string
-  /** The bytes that could not be read: a Buffer, whatever the types of Fastify say. */
+  /** A Buffer with the bytes that could not be parsed. */
   rawPacket?: unknown
 }
 
-/** For `clientErrorHandler`: there is no request, only a socket. The connection ends, since its framing is lost. */
+/** For Fastify's `clientErrorHandler`: there is no request. The connection is closed, because its framing is lost. */
 export function answerParserError(this: unknown, error: ParserError, socket: Socket): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return
   // A connection that was opened in advance and never used.
@@ -61,48 +59,46 @@ export function answerParserError(this: unknown, error: ParserError, socket: Soc
   }
   const tooLarge =
     error.code === 'HPE_HEADER_OVERFLOW' || error.code === 'HPE_CHUNK_EXTENSIONS_OVERFLOW'
-  // Fastify calls it as a method of the app.
-  const app = this as FastifyInstance
+  const code = tooLarge ? 'headers-too-large' : 'invalid-request'
+  // Fastify binds the app.
   endWithProblem(
-    app,
+    this as FastifyInstance,
     socket,
-    new ProxyError(tooLarge ? 'headers-too-large' : 'invalid-request', { cause: error }),
-    (name) => headerIn(error.rawPacket, name),
+    new ProblemError(code, { cause: error }),
+    (name) => findHeader(error.rawPacket, name),
   )
 }
 
-/** A header in bytes that are no request, if there is exactly one line of it. */
-function headerIn(bytes: unknown, name: string): string | undefined {
+/** The value of a header in unparsed bytes, if it occurs once. */
+function findHeader(bytes: unknown, name: string): string | undefined {
   if (!Buffer.isBuffer(bytes)) return undefined
   const lines = bytes.toString('latin1').match(new RegExp(`^${name}:.*$`, 'gim')) ?? []
   return lines.length === 1 ? lines[0]?.slice(name.length + 1).trim() : undefined
 }
 
-/** Writes a whole answer to a socket that no response object belongs to, and ends it. */
+/** Writes a problem to a socket that has no response object, and closes the connection. */
 export function endWithProblem(
   app: FastifyInstance,
   socket: Socket,
-  problem: ProxyError,
+  problem: ProblemError,
   headerOf: (name: string) => string | undefined,
 ): void {
-  // Node has taken its own listener off by now, and a reset would be an uncaught error.
+  // Node has removed its own listener; without one, a reset would be an uncaught error.
   socket.on('error', () => {})
-  // What cannot be read may follow on a request that still waits for its answer, which comes first.
-  const { _httpMessage: underWay } = socket as Socket & { _httpMessage?: ServerResponse | null }
-  if (underWay?.req.complete) {
-    underWay.once('finish', () => setImmediate(endWithProblem, app, socket, problem, headerOf))
+  const openResponse = app.oldestOpenResponse(socket)
+  if (openResponse?.req.complete) {
+    // Pipelining: the responses to earlier requests come first.
+    openResponse.once('close', () => endWithProblem(app, socket, problem, headerOf))
     return
   }
-  if (!socket.writable || underWay?.headersSent) {
+  if (!socket.writable || openResponse?.headersSent) {
     socket.destroy()
     return
   }
   const requestId = requestIdFrom(headerOf('x-request-id'))
-  app.metrics.problems.inc({ code: problem.code })
-  app.log.info(
-    { requestId, status: problem.status, code: problem.code, reason: codeOf(problem.cause) },
-    'request',
-  )
+  const { status, code } = problem
+  app.metrics.problems.inc({ code })
+  app.log.info({ requestId, status, code, reason: errorCode(problem.cause) }, 'request')
   const body = JSON.stringify(problem.toProblem(requestId))
   const headers = {
     ...COMMON_HEADERS,
@@ -115,40 +111,35 @@ export function endWithProblem(
     connection: 'close',
   }
   const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
-  // Half-closing first gives the caller a chance to read the answer although it may still be sending.
-  socket.end(
-    `HTTP/1.1 ${problem.status} ${nodeHttp.STATUS_CODES[problem.status]}\r\n${head.join('')}\r\n${body}`,
-    () => {
-      socket.destroySoon()
-    },
+  // The half-close lets a caller that is still sending read the response.
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${head.join('')}\r\n${body}`, () =>
+    socket.destroySoon(),
   )
 }
 
-function sendProblem(request: FastifyRequest, reply: FastifyReply, error: Error): FastifyReply {
-  const problem = toProxyError(error)
+function sendProblem(request: FastifyRequest, reply: FastifyReply, error: unknown): FastifyReply {
+  const problem = toProblemError(error)
   const body = problem.toProblem(request.id)
   if (problem.code === 'internal-error') request.log.error({ err: problem.cause }, 'internal error')
   reply.problemCode = problem.code
   if (body.retryAfterSeconds !== undefined) reply.header('retry-after', body.retryAfterSeconds)
-  // A Buffer, since Fastify adds a charset to the type of a text.
+  // Fastify adds a charset to the content type of a string, but not of a Buffer.
   return reply
     .code(problem.status)
     .headers({ ...COMMON_HEADERS, 'cache-control': 'no-store', 'content-type': PROBLEM_TYPE })
     .send(Buffer.from(JSON.stringify(body)))
 }
 
-/** What an error is in terms of the table: our own as it is, Fastify's by its kind, anything else is a bug. */
-function toProxyError(thrown: unknown): ProxyError {
-  // Anything can be thrown, undefined included.
+/** A ProblemError as it is, an error of Fastify by its status. Anything else is a bug. */
+function toProblemError(thrown: unknown): ProblemError {
   const error: Partial<FastifyError> =
-    thrown instanceof Error ? thrown : new Error('thrown, but no error')
-  if (error instanceof ProxyError) return error
+    thrown instanceof Error ? thrown : new Error('a value that is not an Error was thrown')
+  if (error instanceof ProblemError) return error
   if (error.code === 'FST_ERR_MAX_PARAM_LENGTH')
-    return new ProxyError('uri-too-long', { cause: error })
+    return new ProblemError('uri-too-long', { cause: error })
   const { statusCode = 500 } = error
-  if (statusCode === 404 || statusCode === 403) return new ProxyError('not-found', { cause: error })
-  return new ProxyError(
-    statusCode >= 400 && statusCode < 500 ? 'invalid-request' : 'internal-error',
-    { cause: error },
-  )
+  if (statusCode === 404 || statusCode === 403)
+    return new ProblemError('not-found', { cause: error })
+  const isCallersFault = statusCode >= 400 && statusCode < 500
+  return new ProblemError(isCallersFault ? 'invalid-request' : 'internal-error', { cause: error })
 }

@@ -1,11 +1,11 @@
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import type { Trace } from '../src/trace-context.ts'
-import { traceOf } from '../src/trace-context.ts'
+import type { Trace } from '../src/telemetry/trace-context.ts'
+import { traceFrom } from '../src/telemetry/trace-context.ts'
 
 /**
- * Every request belongs to one trace, see {@link traceOfRequest}. The log names it, and the calls that the request
- * causes go on with it.
+ * Assigns each request to a trace, see {@link requestTrace}. The access log names the trace, and upstream requests
+ * continue it.
  * @see https://www.w3.org/TR/trace-context/#traceparent-header
  */
 export const requestTracePlugin = fp(
@@ -15,21 +15,15 @@ export const requestTracePlugin = fp(
   { name: 'request-trace' },
 )
 
-/**
- * The caller's trace, or a new one, under the request's own id where that was made here. (Where spans are recorded, it is
- * the request's own span that stands in the header.)
- */
-export function traceOfRequest(request: FastifyRequest): Trace {
-  const { id, headers } = request
-  // An id that the caller chose may be no UUID, and not the first of its kind.
-  const isOurs = headers['x-request-id'] !== id
-  request.trace ??= traceOf(headers.traceparent, isOurs ? id : undefined)
+/** The caller's trace, or a new one. With OpenTelemetry, the header already holds the request's own span. */
+export function requestTrace(request: FastifyRequest): Trace {
+  request.trace ??= traceFrom(request.headers.traceparent)
   return request.trace
 }
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** As far as somebody has asked for it. */
+    /** Set on first use; read it with {@link requestTrace}. */
     trace: Trace | undefined
   }
 }

@@ -1,15 +1,16 @@
 import fp from 'fastify-plugin'
-import { ProxyError } from '../src/problem.ts'
-import { REALM } from './door.ts'
+import { clientAddress } from '../src/limits/client-address.ts'
+import { ProblemError } from '../src/problems/problem.ts'
+import { REALM } from './bearer-auth.ts'
 
 /** Options of {@link requiredScopePlugin}. */
 export interface RequiredScopeOptions {
-  /** Absent = none is required. */
+  /** Absent = no scope is required. */
   requiredScope: string | undefined
 }
 
 /**
- * Refuses callers without the scope that its scope of routes requires; after the rate limit, which holds for them too.
+ * Rejects callers without the required scope. Registered after the rate limit, which applies to them too.
  * @see https://www.rfc-editor.org/rfc/rfc6750#section-3.1
  */
 export const requiredScopePlugin = fp(
@@ -20,12 +21,12 @@ export const requiredScopePlugin = fp(
       const { caller } = request
       if (!caller || caller.hasRequiredScope) return done()
       request.log.info(
-        { reason: 'scope', address: request.ip, clientId: caller.clientId },
-        'caller refused',
+        { reason: 'scope', address: clientAddress(request), clientId: caller.clientId },
+        'authentication failed',
       )
       reply.header('www-authenticate', challenge)
-      done(new ProxyError('forbidden'))
+      done(new ProblemError('forbidden'))
     })
   },
-  { name: 'required-scope', dependencies: ['door', 'caller-rate-limit'] },
+  { name: 'required-scope', dependencies: ['bearer-auth', 'caller-rate-limit'] },
 )

@@ -15,24 +15,28 @@ import type { ReadableSpan } from '@opentelemetry/sdk-trace-node'
 import { BatchSpanProcessor, NodeTracerProvider } from '@opentelemetry/sdk-trace-node'
 import type { FastifyRequest } from 'fastify'
 import packageJson from '../package.json' with { type: 'json' }
-import type { SpanRecorder } from '../src/trace-context.ts'
-import { formatTraceparent, parseTraceparent, recordSpans } from '../src/trace-context.ts'
+import type { SpanRecorder } from '../src/telemetry/trace-context.ts'
+import {
+  formatTraceparent,
+  parseTraceparent,
+  setSpanRecorder,
+} from '../src/telemetry/trace-context.ts'
 
-/** A collector that does not answer holds up the end of the process no longer than this. */
+/** Limit for sending the last spans during shutdown. */
 const FLUSH_LIMIT_MS = 1_500
 
-/** The status that a span gets whose caller has hung up; the same as in the log. */
-const CALLER_GONE = 499
+/** The status of a span whose caller disconnected; the same as in the access log. */
+const CLIENT_CLOSED_REQUEST = 499
 
-/** An attribute by its name in the semantic conventions. */
+/** The attribute's name in the semantic conventions. */
 const STATUS_CODE = 'http.response.status_code'
 
 /**
- * Records spans for requests, calls to CDF and to identity providers, and sends them to a collector (OTLP, JSON over
- * HTTP); `OTEL_…` variables, which the SDK reads itself, say where to and how many. To be called before the app is built:
- * both instrumentations listen to what Fastify and undici tell over `node:diagnostics_channel`.
- * @param onFailure told once, the first time that spans cannot be sent
- * @returns what sends the rest at the end
+ * Records spans for requests and for upstream requests, and exports them to a collector (OTLP, JSON over HTTP). The SDK
+ * reads its `OTEL_…` variables itself. Call it before the app is built: the instrumentations subscribe to the
+ * `node:diagnostics_channel` of Fastify and undici.
+ * @param onFailure called once, after the first failed export
+ * @returns a function that exports the last spans
  * @see https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
  */
 export function startTracing(onFailure: (error: unknown) => void): () => Promise<void> {
@@ -55,19 +59,19 @@ export function startTracing(onFailure: (error: unknown) => void): () => Promise
   provider.register({ propagator: traceparentOnly })
   new FastifyOtelInstrumentation({
     registerOnInitialization: true,
-    // A span for each hook and handler would tell nothing that the one of the request does not.
+    // Spans for each hook and handler add nothing to the span of the request.
     instrumentHooks: false,
     instrumentHandler: false,
     ignorePaths: ({ url }) => url.startsWith('/health/'),
     requestHook: describeRequest,
   })
-  // By its request id, a call is found in the log of CDF as well as in ours.
+  // CDF logs the request id too.
   new UndiciInstrumentation({ headersToSpanAttributes: { requestHeaders: ['x-request-id'] } })
-  recordSpans({ run: runInSpan, abandon })
+  setSpanRecorder({ run: runInSpan, abort: endAborted })
   return () => Promise.race([provider.shutdown().catch(() => {}), sleep(FLUSH_LIMIT_MS)])
 }
 
-/** Only `traceparent`, read and written as without OpenTelemetry: CDF gets neither `tracestate` nor `baggage`. */
+/** Propagates `traceparent` only: CDF gets neither `tracestate` nor `baggage`. */
 const traceparentOnly: TextMapPropagator = {
   fields: () => ['traceparent'],
   inject(within, carrier, setter) {
@@ -92,8 +96,7 @@ function traceparentOf({ traceId, spanId, traceFlags }: ReturnType<Span['spanCon
 }
 
 /**
- * Names a request's span by the route's pattern, as the log does: what stands in a URL may be anything, a token pasted
- * to the wrong place included.
+ * Names the span of a request by the route's pattern, as in the access log: a URL can hold secrets.
  */
 function describeRequest(span: Span, { method, routeOptions, raw }: FastifyRequest): void {
   const route = routeOptions.url
@@ -105,15 +108,15 @@ function describeRequest(span: Span, { method, routeOptions, raw }: FastifyReque
 
 const spans = new WeakMap<object, Span>()
 
-/** No answer is sent to a caller who has hung up, and so no hook of one ends the span. */
-function abandon(request: object): void {
+/** Without a response, no hook ends the span. */
+function endAborted(request: object): void {
   const span = spans.get(request)
-  if (span?.isRecording()) span.setAttribute(STATUS_CODE, CALLER_GONE).end()
+  if (span?.isRecording()) span.setAttribute(STATUS_CODE, CLIENT_CLOSED_REQUEST).end()
 }
 
 /**
- * A call belongs to the request in whose course it is made, as long as that is of the trace that the call was given.
- * Otherwise its request is over, or there never was one, and it begins a trace of its own.
+ * An upstream request is a child of the active span if that belongs to the same trace. Otherwise its request is over,
+ * or there is none, and it starts a new trace.
  */
 const runInSpan: SpanRecorder['run'] = (traceparent, call) => {
   const active = trace.getSpanContext(context.active())
@@ -122,12 +125,11 @@ const runInSpan: SpanRecorder['run'] = (traceparent, call) => {
 }
 
 /**
- * Takes from spans what may not leave the process: texts of errors, which can hold parts of what was received. What an
- * error was called is enough.
+ * Removes error messages from spans, because they can hold parts of responses. The error's name stays.
  */
 class DiscreetProcessor extends BatchSpanProcessor {
   override onEnd(span: ReadableSpan): void {
-    // Only the wrapper that the handler of unknown routes gets, whatever was asked for.
+    // The span of the handler for unknown routes.
     if (span.kind === SpanKind.INTERNAL) return
     super.onEnd(Object.assign(span, { status: statusOf(span), events: [] }))
   }
@@ -135,12 +137,12 @@ class DiscreetProcessor extends BatchSpanProcessor {
 
 function statusOf({ kind, status, events, attributes }: ReadableSpan): ReadableSpan['status'] {
   if (status.code !== SpanStatusCode.ERROR) return status
-  // What began as an error here, such as an unknown job, is a good answer all the same.
+  // A 4xx, such as an unknown job, is not an error of the service.
   const isAnswer = kind === SpanKind.SERVER && Number(attributes[STATUS_CODE]) < 500
   if (isAnswer) return { code: SpanStatusCode.UNSET }
   const type = events[0]?.attributes?.['exception.type']
   if (typeof type !== 'string') return { code: status.code }
-  // By its number, the reason of `AbortSignal.timeout` says nothing to anybody.
+  // The instrumentation reports a DOMException by its number.
   const isTimeout = type === String(DOMException.TIMEOUT_ERR)
   return { code: status.code, message: isTimeout ? 'TimeoutError' : type }
 }

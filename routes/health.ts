@@ -1,14 +1,14 @@
 import type { FastifyPluginAsync } from 'fastify'
-import { ProxyError } from '../src/problem.ts'
-import { ANY_ROUTE, problemResponses } from './problem-responses.ts'
-import { responseHeaders } from './response-headers.ts'
+import { ProblemError } from '../src/problems/problem.ts'
+import { ANY_ROUTE, problemResponses } from './schemas/problem-responses.ts'
+import { responseHeaders } from './schemas/response-headers.ts'
 
 const HEALTHY_SCHEMA = {
   type: 'object',
   required: ['status'],
   properties: { status: { type: 'string', const: 'ok' } },
   additionalProperties: false,
-  description: 'What a good probe says.',
+  description: 'The response to a successful probe.',
 }
 
 const healthy = {
@@ -23,7 +23,7 @@ const healthy = {
   },
 }
 
-/** Probes. They look at this process only and call nobody. */
+/** Probes. They check only this process and send no requests. */
 export const healthRoutes: FastifyPluginAsync = async (app) => {
   app.addHook('onRequest', (_request, reply, done) => {
     reply.header('cache-control', 'no-store')
@@ -36,8 +36,8 @@ export const healthRoutes: FastifyPluginAsync = async (app) => {
       schema: {
         operationId: 'getLiveness',
         tags: ['health'],
-        summary: 'Is the process alive?',
-        description: 'Fails only if the process hangs or is gone: restart it then.',
+        summary: 'Liveness probe',
+        description: 'Fails only if the process hangs or has ended; restart it then.',
         security: [],
         response: { 200: healthy, ...problemResponses(...ANY_ROUTE) },
       },
@@ -51,16 +51,16 @@ export const healthRoutes: FastifyPluginAsync = async (app) => {
       schema: {
         operationId: 'getReadiness',
         tags: ['health'],
-        summary: 'May requests be sent here?',
+        summary: 'Readiness probe',
         description:
-          'A latch: 503 until the first access token for CDF and the keys by which callers are checked have been obtained, then 200 whatever CDF or the identity provider do, 503 again while the process shuts down.',
+          '503 until the process has obtained its first access token for CDF and the JWKS of the issuer of callers. From then on 200, whatever happens to CDF or the identity provider, until the process shuts down (503).',
         security: [],
         response: { 200: healthy, ...problemResponses(...ANY_ROUTE, 'NotReady') },
       },
     },
     async () => {
-      if (app.lifeCycle.draining) throw new ProxyError('overloaded')
-      for (const code of app.lifeCycle.missing) throw new ProxyError(code)
+      if (app.lifeCycle.draining) throw new ProblemError('overloaded')
+      for (const code of app.lifeCycle.readinessBlockers) throw new ProblemError(code)
       return { status: 'ok' }
     },
   )

@@ -1,55 +1,62 @@
 import { createHash } from 'node:crypto'
 import type { FastifyPluginAsync } from 'fastify'
-import { ProxyError } from '../src/problem.ts'
-import type { ProblemCode } from '../src/problem-table.ts'
-import { isProblemCode, PROBLEMS } from '../src/problem-table.ts'
-import { ANY_ROUTE, problemResponses } from './problem-responses.ts'
-import { responseHeaders } from './response-headers.ts'
+import type { PublicDocument } from '../src/http/public-document.ts'
+import { publicDocument } from '../src/http/public-document.ts'
+import { ProblemError } from '../src/problems/problem.ts'
+import type { ProblemCode } from '../src/problems/problem-types.ts'
+import { PROBLEM_CODES, PROBLEM_TYPES } from '../src/problems/problem-types.ts'
+import { PUBLIC_ROUTE, problemResponses } from './schemas/problem-responses.ts'
+import { responseHeaders } from './schemas/response-headers.ts'
+import { sendPublicDocument } from './send-public-document.ts'
 
-/** `GET /problems/{slug}`: what the `type` of a problem leads to. */
+/** `GET /problems/{slug}`: the page that the `type` of a problem links to. */
 export const problemRoutes: FastifyPluginAsync = async (app) => {
+  const pages = new Map<string, PublicDocument>()
+  for (const code of PROBLEM_CODES) {
+    const document = await publicDocument(page(code), 'text/html; charset=utf-8', {
+      'content-security-policy': PAGE_CSP,
+    })
+    pages.set(code, document)
+  }
+
   app.get<{ Params: { slug: string } }>(
     '/:slug',
-    {
-      schema: {
-        operationId: 'getProblemPage',
-        tags: ['contract'],
-        summary: 'What a type of problem means',
-        description:
-          'A page for people: when the problem occurs, and who can do what about it. The type of each problem leads here.',
-        security: [],
-        params: {
-          type: 'object',
-          required: ['slug'],
-          properties: {
-            slug: {
-              type: 'string',
-              description: 'The code of the problem.',
-              examples: ['job-not-found'],
-            },
-          },
-        },
-        response: {
-          200: {
-            description: 'A page.',
-            headers: responseHeaders(),
-            content: { 'text/html': { schema: { type: 'string' } } },
-          },
-          ...problemResponses(...ANY_ROUTE, 'NotFound', 'UriTooLong'),
-        },
-      },
-    },
-    async (request, reply) => {
-      const { slug } = request.params
-      if (!isProblemCode(slug)) throw new ProxyError('not-found')
-      return reply
-        .headers({
-          'content-type': 'text/html; charset=utf-8',
-          'content-security-policy': PAGE_CSP,
-        })
-        .send(page(slug))
+    // The lookup validates the slug.
+    { schema: SCHEMA, validatorCompiler: () => () => true },
+    (request, reply) => {
+      const document = pages.get(request.params.slug)
+      if (!document) throw new ProblemError('not-found')
+      return sendPublicDocument(request, reply, document)
     },
   )
+}
+
+const SCHEMA = {
+  operationId: 'getProblemPage',
+  tags: ['contract'],
+  summary: 'The page of a problem type',
+  description:
+    'A page for people: when the problem occurs, and what the caller and the operator can do. The `type` of each problem links to it.',
+  security: [],
+  params: {
+    type: 'object',
+    required: ['slug'],
+    properties: {
+      slug: {
+        type: 'string',
+        description: 'The code of the problem.',
+        examples: ['job-not-found'],
+      },
+    },
+  },
+  response: {
+    200: {
+      description: 'A page.',
+      headers: responseHeaders('cache-control', 'etag'),
+      content: { 'text/html': { schema: { type: 'string' } } },
+    },
+    ...problemResponses(...PUBLIC_ROUTE, 'NotFound', 'UriTooLong'),
+  },
 }
 
 const STYLE = `
@@ -61,12 +68,12 @@ code { font-size: 0.95em }
 footer { margin-top: 3rem; font-size: 0.9rem }
 `
 const STYLE_HASH = createHash('sha256').update(STYLE).digest('base64')
-/** A page without anything but its text and how it looks. */
+/** Allows the page's own style and nothing else. */
 const PAGE_CSP = `default-src 'none'; style-src 'sha256-${STYLE_HASH}'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`
 
-/** The table holds plain text without anything that HTML would take for markup; a test says so. */
+/** The texts need no escaping: a test checks that they hold no HTML markup. */
 function page(code: ProblemCode): string {
-  const { title, status, detail, forCaller, forOperator } = PROBLEMS[code]
+  const { title, status, detail, forCaller, forOperator } = PROBLEM_TYPES[code]
   return `<!doctype html>
 <html lang="en">
 <head>

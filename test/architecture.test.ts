@@ -8,12 +8,12 @@ const filesOf = (folder: string) =>
     .filter((name) => name.endsWith('.ts'))
     .map((name) => join(folder, name))
 
-/** What a file imports: packages by name, files by their path from the root. */
+/** The imports of a file: packages by name, files by their path from the root. */
 function importsOf(file: string): string[] {
   return importsIn(readFileSync(join(root, file), 'utf8'), file)
 }
 
-/** The same without types, which are gone when it runs. */
+/** Without type imports, which do not exist at run time. */
 function loadedBy(file: string): string[] {
   const source = readFileSync(join(root, file), 'utf8')
   return importsIn(source.replaceAll(/^import type [^']+'[^']+'$/gm, ''), file)
@@ -28,40 +28,48 @@ function importsIn(source: string, file: string): string[] {
   )
 }
 
-/** Those of `src` that put the rest together; imports point away from them. */
-const TOP = ['src/server.ts', 'src/run.ts', 'src/app.ts', 'src/write-openapi.ts']
-const core = filesOf('src').filter((file) => !TOP.includes(file))
+/** The composition: it imports everything, and nothing imports it. */
+const COMPOSITION = ['src/server.ts', 'src/app.ts']
+const core = filesOf('src').filter((file) => !COMPOSITION.includes(file))
+const service = [...filesOf('src'), ...filesOf('plugins'), ...filesOf('routes')]
 
-t.test('finds imports at all', async (t) => {
-  t.ok(importsOf('src/app.ts').includes('plugins/job-quality.ts'))
+t.test('finds imports', async (t) => {
+  t.ok(importsOf('plugins/index.ts').includes('plugins/job-quality.ts'))
   t.ok(importsOf('src/app.ts').includes('fastify'))
 })
 
-t.test('src knows neither Fastify nor plugins nor routes', async (t) => {
+t.test('src has no loose files beside the composition', async (t) => {
+  const loose = core.filter((file) => file.split('/').length === 2)
+  t.strictSame(loose, [])
+})
+
+t.test('src imports neither Fastify nor plugins nor routes', async (t) => {
   for (const file of core) {
     const wrong = importsOf(file).filter(
       (name) =>
-        /^(@?fastify|plugins\/|routes\/|simulator\/|test\/)/.test(name) || TOP.includes(name),
+        /^(@?fastify|plugins\/|routes\/|simulator\/|test\/|tools\/)/.test(name) ||
+        COMPOSITION.includes(name),
     )
     t.strictSame(wrong, [], file)
   }
 })
 
-t.test('only app and server know the configuration', async (t) => {
-  for (const file of [...core, ...filesOf('plugins'), ...filesOf('routes')]) {
-    t.notOk(importsOf(file).includes('src/config.ts'), file)
+t.test('only the composition and the two index files use the configuration', async (t) => {
+  const allowed = [...COMPOSITION, 'plugins/index.ts', 'routes/index.ts']
+  for (const file of service.filter((name) => !allowed.includes(name))) {
+    t.notOk(importsOf(file).includes('src/config/config.ts'), file)
   }
 })
 
 t.test(
-  'plugins and routes import from src, never from what puts them together; plugins never import routes',
+  'plugins and routes do not import the composition; plugins do not import routes',
   async (t) => {
     for (const file of [...filesOf('plugins'), ...filesOf('routes')]) {
       const forbidden = file.startsWith('plugins/')
-        ? /^(routes|simulator|test)\//
-        : /^(simulator|test)\//
+        ? /^(routes|simulator|test|tools)\//
+        : /^(simulator|test|tools)\//
       t.strictSame(
-        importsOf(file).filter((name) => forbidden.test(name) || TOP.includes(name)),
+        importsOf(file).filter((name) => forbidden.test(name) || COMPOSITION.includes(name)),
         [],
         file,
       )
@@ -69,9 +77,9 @@ t.test(
   },
 )
 
-t.test('nothing that runs in production imports the simulator or a tool', async (t) => {
+t.test('the service imports production dependencies only', async (t) => {
   const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
-  for (const file of [...filesOf('src'), ...filesOf('plugins'), ...filesOf('routes')]) {
+  for (const file of service) {
     const packages = loadedBy(file)
       .filter((name) => !/^(node:|src\/|plugins\/|routes\/|package\.json)/.test(name))
       .map((name) => name.match(/^(@[^/]+\/)?[^/]+/)?.[0] ?? name)
@@ -79,22 +87,34 @@ t.test('nothing that runs in production imports the simulator or a tool', async 
   }
 })
 
+t.test('the service uses no private member and no undocumented path', async (t) => {
+  for (const file of service) {
+    const source = readFileSync(join(root, file), 'utf8')
+    const subpaths = loadedBy(file).filter((name) => /^(@[^/]+\/)?[^./@][^/]*\/./.test(name))
+    const deep = subpaths.filter((name) => !/^(node:|src\/|plugins\/|routes\/)/.test(name))
+    t.strictSame(deep, [], `${file}: no path inside a package`)
+    // `_read` and `_destroy` are documented for implementers of streams.
+    const members = [...source.matchAll(/\.(_\w+)|\b(_\w+)(?=\s*[}:,]\s*(?:underWay|\}))/g)]
+      .map(([, member]) => member)
+      .filter((member) => member !== undefined)
+    t.strictSame(members, [], `${file}: no member with an underscore`)
+    t.notMatch(source, /process\.binding|getBuiltinModule|Symbol\.for\(|\bas any\b/, file)
+  }
+})
+
 t.test('only the entry reads the environment', async (t) => {
-  for (const file of [...core, 'src/app.ts', ...filesOf('plugins'), ...filesOf('routes')]) {
+  for (const file of service.filter((name) => name !== 'src/server.ts')) {
     t.notMatch(readFileSync(join(root, file), 'utf8'), /process\.env/, file)
   }
 })
 
-t.test(
-  'nothing is named for what it is not, and every export is named and documented',
-  async (t) => {
-    for (const file of [...filesOf('src'), ...filesOf('plugins'), ...filesOf('routes')]) {
-      t.notMatch(file, /(utils?|helpers?|common|types|services?|managers?)\.ts$/, file)
-      const source = readFileSync(join(root, file), 'utf8')
-      t.notMatch(source, /export default/, file)
-      for (const [line] of source.matchAll(/(?:^|\n)[^\n]*\nexport [^\n]*/g)) {
-        t.match(line, /\*\/\nexport|^export \{/, `${file}: ${line.trim()}`)
-      }
+t.test('files have specific names, and exports are named and documented', async (t) => {
+  for (const file of service) {
+    t.notMatch(file, /\/(utils?|helpers?|common|types|services?|managers?)\.ts$/, file)
+    const source = readFileSync(join(root, file), 'utf8')
+    t.notMatch(source, /export default/, file)
+    for (const [line] of source.matchAll(/(?:^|\n)[^\n]*\nexport [^\n]*/g)) {
+      t.match(line, /\*\/\nexport|^export \{/, `${file}: ${line.trim()}`)
     }
-  },
-)
+  }
+})

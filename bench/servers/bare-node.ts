@@ -1,48 +1,38 @@
-import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
-import { jobIds, jobQualityOf, PORT } from './ready-job.ts'
+import { PORT } from './completed-job.ts'
 
-/** `buffer`: bodies are Buffers, as one would keep what is ready; else texts, as the service keeps them. */
-const { BODY } = process.env
+/** A response of the service: names and values of the headers in turn, and the body. */
+export interface RecordedResponse {
+  headers: string[]
+  body: string
+}
+
+/** Responses of the service by path, for requests without and with `If-None-Match`. */
+export type RecordedResponses = Record<
+  string,
+  { etag: string; ok: RecordedResponse; notModified: RecordedResponse }
+>
 
 /**
- * What Node itself can do: looks the id up in a Map and writes bytes that were ready before. It checks nobody, counts
- * nothing, logs nothing and sends three headers; what makes the service's own server fast is on here, too.
+ * The floor for any service on Node: `node:http` that looks up the path and sends recorded responses of the service,
+ * headers included. It ignores the token and logs nothing. nginx uses it as its origin.
  */
-const jobs = new Map(
-  jobIds.map((jobId) => {
-    const text = JSON.stringify(jobQualityOf(jobId))
-    const etag = `"${createHash('sha256').update(text).digest('base64url').slice(0, 22)}"`
-    const head = ['content-type', 'application/json; charset=utf-8', 'etag', etag]
-    const fullHead = [...head, 'content-length', String(Buffer.byteLength(text))]
-    const body = BODY === 'buffer' ? Buffer.from(text) : text
-    return [jobId, { body, etag, fullHead, unchangedHead: ['etag', etag] }]
-  }),
+const responses = new Map(
+  Object.entries<RecordedResponses[string]>(
+    JSON.parse(readFileSync(process.env.RESPONSES_FILE ?? '', 'utf8')),
+  ),
 )
 
 const server = createServer({ optimizeEmptyRequests: true }, (request, response) => {
-  const { url = '' } = request
-  if (url.startsWith('/jobs/quality?')) {
-    // The batch: the pieces that are there, joined.
-    const items = url
-      .slice('/jobs/quality?jobId='.length)
-      .split('&jobId=')
-      .map((jobId) => `{"jobId":"${jobId}","quality":${jobs.get(jobId)?.body},"problem":null}`)
-    const body = `{"items":[${items.join()}]}`
-    response.writeHead(200, [
-      ...['content-type', 'application/json; charset=utf-8'],
-      ...['content-length', String(Buffer.byteLength(body))],
-    ])
-    response.end(body)
-    return
-  }
-  const job = jobs.get(url.slice('/jobs/'.length, -'/quality'.length))
-  if (!job) {
-    response.writeHead(404).end()
-  } else if (request.headers['if-none-match'] === job.etag) {
-    response.writeHead(304, job.unchangedHead).end()
+  const recorded = responses.get(request.url ?? '')
+  if (!recorded) {
+    // The authorization subrequest of nginx.
+    response.writeHead(204, { 'x-caller': 'bench' }).end()
+  } else if (request.headers['if-none-match'] === recorded.etag) {
+    response.writeHead(304, recorded.notModified.headers).end()
   } else {
-    response.writeHead(200, job.fullHead).end(job.body)
+    response.writeHead(200, recorded.ok.headers).end(recorded.ok.body)
   }
 })
 server.keepAliveTimeout = 72_000

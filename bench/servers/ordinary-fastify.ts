@@ -11,17 +11,14 @@ import { collectDefaultMetrics, Histogram, register } from 'prom-client'
 import { request as call } from 'undici'
 import type { CdfJob } from '../../src/cdf/cdf-job.ts'
 import type { JobId } from '../../src/cdf/job-id.ts'
-import { JOB_QUALITY_LIST_SCHEMA } from '../../src/jobs/job-list.ts'
 import type { JobQuality } from '../../src/jobs/job-quality.ts'
 import { JOB_QUALITY_SCHEMA } from '../../src/jobs/job-quality.ts'
 import { normalizeJob } from '../../src/jobs/normalize-job.ts'
-import { PROBLEM_SCHEMA } from '../../src/problem.ts'
-import { PORT } from './ready-job.ts'
+import { PORT } from './completed-job.ts'
 
 /**
- * The same functions from the usual plugins, each as its own documentation shows it and with what makes it faster where
- * it offers that (verified tokens and keys cached, compiled schemas): a good first version. It does less than the
- * service: no single flight, no problems, no deadlines.
+ * The functions of a cached response built from the usual plugins, each configured as its documentation shows, with its
+ * cache where it has one. It does less than the service: no single flight, no problem details, no deadlines.
  */
 const {
   ISSUER = '',
@@ -68,9 +65,7 @@ app.addHook('onResponse', async (request, reply) => {
   const labels = { method, route: routeOptions.url ?? '', status: reply.statusCode }
   durations.observe(labels, reply.elapsedTime / 1000)
 })
-for (const schema of [JOB_QUALITY_SCHEMA, PROBLEM_SCHEMA]) app.addSchema(schema)
-const itemSchema = JOB_QUALITY_LIST_SCHEMA.properties.items.items
-app.addSchema({ ...itemSchema, $id: 'JobQualityListItem' })
+app.addSchema(JOB_QUALITY_SCHEMA)
 
 async function read(jobId: string): Promise<{ quality: JobQuality; isHit: boolean }> {
   const known = cache.get(jobId)
@@ -100,37 +95,6 @@ app.get<{ Params: { jobId: string } }>(
     const { quality, isHit } = await read(request.params.jobId)
     reply.headers({ 'cache-control': 'private, no-cache', 'cache-status': cacheStatusOf(isHit) })
     return quality
-  },
-)
-
-app.get<{ Querystring: { jobId: string[] } }>(
-  '/jobs/quality',
-  {
-    schema: {
-      querystring: {
-        type: 'object',
-        properties: { jobId: { type: 'array', items: { type: 'string', format: 'uuid' } } },
-        required: ['jobId'],
-      },
-      response: {
-        200: {
-          type: 'object',
-          properties: { items: { type: 'array', items: { $ref: 'JobQualityListItem#' } } },
-        },
-      },
-    },
-  },
-  async (request, reply) => {
-    const { jobId: jobIds } = request.query
-    const items = await Promise.all(
-      jobIds.map(async (jobId) => ({
-        jobId,
-        quality: (await read(jobId)).quality,
-        problem: null,
-      })),
-    )
-    reply.headers({ 'cache-control': 'private, no-cache' })
-    return { items }
   },
 )
 

@@ -1,12 +1,12 @@
 import { readFile, writeFile } from 'node:fs/promises'
 
-/** Of the Prometheus Operator, which takes the same groups inside a resource of its own. */
+/** The output file: a `PrometheusRule` for the Prometheus Operator. */
 export const PROMETHEUS_RULE = new URL(
   '../kubernetes/monitoring/prometheus-rule.yaml',
   import.meta.url,
 )
 
-const HEAD = `# Written by deploy/prometheus/write-prometheus-rule.ts from alerts.yaml beside it: change that one.
+const HEAD = `# Generated from deploy/prometheus/alerts.yaml with: npm run alerts. Do not edit.
 apiVersion: monitoring.coreos.com/v1
 kind: PrometheusRule
 metadata:
@@ -16,7 +16,7 @@ metadata:
 spec:
 `
 
-/** `alerts.yaml` as a resource: the groups with their comments, two spaces further in. */
+/** The `PrometheusRule` with the groups and comments of `alerts.yaml`. */
 export async function prometheusRule(): Promise<string> {
   const alerts = await readFile(new URL('alerts.yaml', import.meta.url), 'utf8')
   const groups = alerts.slice(alerts.indexOf('groups:\n'))

@@ -1,15 +1,14 @@
 import type { FastifySchemaCompiler } from 'fastify'
 import type { JobId } from '../../src/cdf/job-id.ts'
 import { parseJobId } from '../../src/cdf/job-id.ts'
-import { ProxyError } from '../../src/problem.ts'
+import { ProblemError } from '../../src/problems/problem.ts'
 
 /** Greatest number of jobs in one request. */
 export const MAX_JOBS = 100
 
 /**
- * Checks `jobId` in a path or in a query and puts its canonical form in its place: one parser, instead of a pattern and
- * a parser. In a query there may be several, which become a list without duplicates.
- * Other parts of the request have schemas for the reader only; whoever uses such a part checks it.
+ * Validates `jobId` in the path or the query, and replaces it with its canonical form; in the query with a list without
+ * duplicates. Routes validate the other parts of a request themselves.
  */
 export const jobIdValidator: FastifySchemaCompiler<unknown> = ({ httpPart }) => {
   if (httpPart === 'params') return validatePath
@@ -19,26 +18,26 @@ export const jobIdValidator: FastifySchemaCompiler<unknown> = ({ httpPart }) => 
 
 function validatePath(params: { jobId: string }) {
   const jobId = parseJobId(params.jobId)
-  return jobId === undefined ? { error: new ProxyError('invalid-job-id') } : { value: { jobId } }
+  return jobId === undefined ? { error: new ProblemError('invalid-job-id') } : { value: { jobId } }
 }
 
-function validateQuery({ jobId: given = [] }: { jobId?: string | string[] }) {
+function validateQuery({ jobId: values = [] }: { jobId?: string | string[] }) {
   const jobIds = new Set<JobId>()
-  for (const [index, text] of [given].flat().entries()) {
-    const jobId = parseJobId(text)
+  for (const [index, value] of [values].flat().entries()) {
+    const jobId = parseJobId(value)
     if (jobId === undefined) return { error: invalidJobId(index + 1) }
     jobIds.add(jobId)
   }
   if (jobIds.size === 0 || jobIds.size > MAX_JOBS) {
-    const detail = `Give the parameter jobId 1 to ${MAX_JOBS} times, once for each job.`
-    return { error: new ProxyError('invalid-request', { detail }) }
+    const detail = `Repeat the parameter jobId 1 to ${MAX_JOBS} times, once for each job.`
+    return { error: new ProblemError('invalid-request', { detail }) }
   }
   return { value: { jobId: [...jobIds] } }
 }
 
-function invalidJobId(position: number): ProxyError {
-  const { message } = new ProxyError('invalid-job-id')
-  return new ProxyError('invalid-job-id', {
-    detail: `${message} Number ${position} of those given is not.`,
+function invalidJobId(position: number): ProblemError {
+  const { message } = new ProblemError('invalid-job-id')
+  return new ProblemError('invalid-job-id', {
+    detail: `${message} The value at position ${position} is not.`,
   })
 }

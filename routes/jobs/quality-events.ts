@@ -1,74 +1,73 @@
 import { Readable } from 'node:stream'
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
-import type { After } from '../../src/after.ts'
-import { StreamLimit } from '../../src/callers/stream-limit.ts'
+import type { Scheduler } from '../../src/async/scheduler.ts'
+import { withTimeout } from '../../src/async/with-timeout.ts'
 import type { JobId } from '../../src/cdf/job-id.ts'
-import { JobEventStream, knowsAll } from '../../src/jobs/job-event-stream.ts'
-import type { JobRead } from '../../src/jobs/job-read.ts'
-import { within } from '../../src/jobs/wait-for-change.ts'
-import { callerSignal, originOf } from '../call-origin.ts'
+import { hasSeenAll, JobEventStream } from '../../src/jobs/job-event-stream.ts'
+import type { ReadResult } from '../../src/jobs/read-result.ts'
+import { jobEventsRouteSchema, jobListEventsRouteSchema } from '../schemas/quality-schema.ts'
 import { jobIdValidator } from './job-id-validator.ts'
-import { jobEventsRouteSchema, jobListEventsRouteSchema } from './quality-schema.ts'
+import { RequestReadContext } from './read-context.ts'
 
 /** Options of {@link jobQualityEventsRoutes}. */
 export interface JobQualityEventsOptions {
-  /** How many streams one caller may hold; 0 = no limit. */
-  maxStreamsPerCaller: number
-  after: After
+  schedule: Scheduler
   /** The wall clock, milliseconds since the epoch. */
   wallNow: () => number
 }
 
-/** Whoever comes back is told to stop only if all jobs are known this soon; else a stream tells what there is. */
-const LAST_EVENT_ID_LIMIT_MS = 1_000
+/** A reconnecting client gets a 204 only if all jobs are known within this time, else a stream. */
+const RECONNECT_READ_MS = 1_000
 
 const STREAM_HEADERS = Object.freeze({
   'content-type': 'text/event-stream',
-  // For nginx, which would collect the events.
+  // nginx must not buffer events.
   'x-accel-buffering': 'no',
-  // Whoever holds a stream open when the process ends would hold the connection open after it.
+  // A stream that ends during shutdown must not leave a keep-alive connection behind.
   connection: 'close',
 })
 
 /** `GET /jobs/{jobId}/quality/events` and `GET /jobs/quality/events?jobId=A&jobId=B…`. */
 export const jobQualityEventsRoutes: FastifyPluginAsync<JobQualityEventsOptions> = async (
   app,
-  { maxStreamsPerCaller, after, wallNow },
+  { schedule, wallNow },
 ) => {
-  const limit = new StreamLimit(maxStreamsPerCaller)
-  app.metrics.onScrape(() => app.metrics.streams.set(limit.size))
-
   async function stream(request: FastifyRequest, reply: FastifyReply, jobIds: JobId[]) {
     reply.headers({ 'cache-control': 'private, no-cache', vary: 'Authorization' })
-    const origin = originOf(request)
+    const context = new RequestReadContext(request, reply)
     const lastEventId = request.headers['last-event-id']
-    const known = new Map<JobId, JobRead>()
+    const known = new Map<JobId, ReadResult>()
     if (typeof lastEventId === 'string') {
-      const signal = callerSignal(reply)
-      const context = () => ({ ...origin, signal })
       const reads = jobIds.map(async (jobId) => {
-        const read = await app.jobQuality.read(jobId, context)
-        known.set(jobId, read)
-        return read
+        const result = await app.jobQuality.read(jobId, context)
+        known.set(jobId, result)
+        return result
       })
-      const all = await within(Promise.all(reads), LAST_EVENT_ID_LIMIT_MS, after, [])
-      if (all.length > 0 && knowsAll(lastEventId, all)) return reply.code(204).send()
+      const results = await withTimeout(Promise.all(reads), RECONNECT_READ_MS, schedule, [])
+      if (results.length > 0 && hasSeenAll(lastEventId, results)) return reply.code(204).send()
     }
-    // A body without an end has no length to tell.
+    // Fastify would read the stream to find its length.
     if (request.method === 'HEAD') return reply.headers(STREAM_HEADERS).send(Readable.from([]))
 
     const { caller } = request
-    // Where callers are not checked, they cannot be told apart.
-    const leave = limit.enter(caller ? caller.key || request.ip : undefined)
+    // Without authentication, callers cannot be distinguished.
+    const release = app.watchLimit.acquire(caller ? context.caller : undefined, {
+      streams: 1,
+      jobs: jobIds.length,
+    })
     const events = new JobEventStream({
       jobIds,
-      watches: app.jobWatches,
-      after,
-      origin,
+      poller: app.jobPoller,
+      schedule,
+      context,
       known,
       endsInMs: caller ? caller.expiresAtMs - wallNow() : Number.POSITIVE_INFINITY,
     })
-    events.once('close', leave)
+    const unsubscribe = app.onTokenRevoked(request, () => events.finish())
+    events.once('close', () => {
+      release()
+      unsubscribe()
+    })
     return reply.headers(STREAM_HEADERS).send(events)
   }
 

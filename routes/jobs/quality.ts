@@ -1,19 +1,20 @@
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
-import type { After } from '../../src/after.ts'
+import type { Scheduler } from '../../src/async/scheduler.ts'
+import { withTimeout } from '../../src/async/with-timeout.ts'
 import type { JobId } from '../../src/cdf/job-id.ts'
-import type { JobRead } from '../../src/jobs/job-read.ts'
-import { fromCache, isFinal } from '../../src/jobs/job-read.ts'
-import { waitForChange, within } from '../../src/jobs/wait-for-change.ts'
-import { callerSignal, originOf } from '../call-origin.ts'
-import { matchesIfNoneMatch } from '../if-none-match.ts'
+import { matchesIfNoneMatch } from '../../src/http/if-none-match.ts'
+import { preferredWaitSeconds } from '../../src/http/preferred-wait.ts'
+import type { ReadResult } from '../../src/jobs/read-result.ts'
+import { isFinal, withCurrentAge } from '../../src/jobs/read-result.ts'
+import { waitForChange } from '../../src/jobs/wait-for-change.ts'
+import { jobQualityRouteSchema } from '../schemas/quality-schema.ts'
 import { jobIdValidator } from './job-id-validator.ts'
-import { preferredWaitSeconds } from './preferred-wait.ts'
-import { jobQualityRouteSchema } from './quality-schema.ts'
-import { sendJobAnswer, tellCacheStatus } from './send-job-answer.ts'
+import { RequestReadContext } from './read-context.ts'
+import { sendCachedResponse, setCacheStatus } from './send-cached-response.ts'
 
 /** Options of {@link jobQualityRoutes}. */
 export interface JobQualityRoutesOptions {
-  after: After
+  schedule: Scheduler
   /** Monotonic clock, milliseconds. */
   now: () => number
 }
@@ -21,53 +22,56 @@ export interface JobQualityRoutesOptions {
 /** `GET /jobs/{jobId}/quality`. */
 export const jobQualityRoutes: FastifyPluginAsync<JobQualityRoutesOptions> = async (
   app,
-  { after, now },
+  { schedule, now },
 ) => {
-  /** The answer as soon as it differs from what the caller has, or as soon as the job is done. */
-  async function readWaiting(
+  /** Reads a job, and waits until it differs from `If-None-Match` or, without that header, until it is done. */
+  async function readAndWait(
     request: FastifyRequest,
-    reply: FastifyReply,
+    context: RequestReadContext,
     jobId: JobId,
-    waitSeconds: number,
-  ) {
+    waitMs: number,
+  ): Promise<ReadResult> {
     const ifNoneMatch = request.headers['if-none-match']
-    const isNews = ({ answer }: JobRead) =>
-      answer !== undefined &&
+    const hasChanged = ({ response }: ReadResult) =>
+      response !== undefined &&
       ifNoneMatch !== undefined &&
-      !matchesIfNoneMatch(ifNoneMatch, answer.etag)
-    const endMs = now() + 1000 * waitSeconds
-    const signal = callerSignal(reply)
-    const origin = originOf(request)
-    const known = app.jobQuality.latest(jobId)
-    const reading = app.jobQuality.read(jobId, () => ({ ...origin, signal }))
-    const first =
-      known && reading instanceof Promise
-        ? await within(reading, 1000 * waitSeconds, after, known)
+      !matchesIfNoneMatch(ifNoneMatch, response.etag)
+    const endMs = now() + waitMs
+    const latest = app.jobQuality.latest(jobId)
+    const reading = app.jobQuality.read(jobId, context)
+    const current =
+      latest && reading instanceof Promise
+        ? await withTimeout(reading, waitMs, schedule, latest)
         : await reading
-    if (first.problem || isFinal(first) || isNews(first) || app.lifeCycle.draining) return first
-    const waitMs = Math.max(0, endMs - now())
-    const { jobWatches: watches } = app
-    const wait = { watches, after, waitMs, isNews, signal, origin }
-    return fromCache(await waitForChange(jobId, first, wait), now())
+    const isOver = current.problem || isFinal(current) || hasChanged(current)
+    if (isOver || app.lifeCycle.draining) return current
+    const caller = request.caller ? context.caller : undefined
+    const release = app.watchLimit.acquire(caller, { streams: 0, jobs: 1 })
+    const result = await waitForChange(jobId, current, {
+      poller: app.jobPoller,
+      schedule,
+      waitMs: Math.max(0, endMs - now()),
+      hasChanged,
+      context,
+    }).finally(release)
+    return withCurrentAge(result, now())
   }
 
   app.get<{ Params: { jobId: JobId } }>(
     '/:jobId/quality',
     { schema: jobQualityRouteSchema, validatorCompiler: jobIdValidator },
     (request, reply) => {
-      const jobId = request.params.jobId
+      const { jobId } = request.params
+      const context = new RequestReadContext(request, reply)
       const waitSeconds = preferredWaitSeconds(request.headers.prefer)
       if (waitSeconds !== undefined) reply.header('preference-applied', `wait=${waitSeconds}`)
       const read =
         waitSeconds === undefined
-          ? app.jobQuality.read(jobId, () => ({
-              ...originOf(request),
-              signal: callerSignal(reply),
-            }))
-          : readWaiting(request, reply, jobId, waitSeconds)
-      // What the cache has is sent without a promise.
-      if (read instanceof Promise || !read.answer) return sendRead(request, reply, read)
-      sendJobAnswer(request, reply, read, read.answer)
+          ? app.jobQuality.read(jobId, context)
+          : readAndWait(request, context, jobId, 1000 * waitSeconds)
+      // A hit is sent synchronously.
+      if (read instanceof Promise || !read.response) return sendRead(request, reply, read)
+      sendCachedResponse(request, reply, read, read.response)
     },
   )
 }
@@ -75,10 +79,10 @@ export const jobQualityRoutes: FastifyPluginAsync<JobQualityRoutesOptions> = asy
 async function sendRead(
   request: FastifyRequest,
   reply: FastifyReply,
-  reading: JobRead | Promise<JobRead>,
+  reading: ReadResult | Promise<ReadResult>,
 ) {
   const read = await reading
-  if (read.answer) return sendJobAnswer(request, reply, read, read.answer)
-  tellCacheStatus(reply, read)
+  if (read.response) return sendCachedResponse(request, reply, read, read.response)
+  setCacheStatus(reply, read)
   throw read.problem
 }

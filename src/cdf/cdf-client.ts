@@ -1,85 +1,84 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Dispatcher } from 'undici'
-import type { TokenProvider } from '../auth/token-provider.ts'
-import { codeOf } from '../error-for-log.ts'
-import type { HttpHead } from '../http-exchange.ts'
-import { exchange } from '../http-exchange.ts'
-import type { UpstreamAnswer } from '../problem.ts'
-import type { ProblemCode } from '../problem-table.ts'
-import { TimeLimit } from '../time-limit.ts'
-import { callInTrace } from '../trace-context.ts'
+import type { AccessToken, TokenProvider } from '../auth/service/token-provider.ts'
+import type { ResponseHead } from '../http/send-request.ts'
+import { sendRequest } from '../http/send-request.ts'
+import type { UpstreamAnswer } from '../problems/problem.ts'
+import type { ProblemCode } from '../problems/problem-types.ts'
+import { errorCode } from '../telemetry/error-serializer.ts'
+import { withTraceHeaders } from '../telemetry/trace-context.ts'
 import type { Attempt } from './attempt.ts'
-import { cutShort, judge, unanswered, upstreamOf } from './attempt.ts'
+import { aborted, classifyFailure, classifyResponse, toUpstreamAnswer } from './attempt.ts'
 import type { CdfJob } from './cdf-job.ts'
-import type { RetryBudget } from './retry-budget.ts'
-import type { UpstreamGate } from './upstream-gate.ts'
+import type { RetryBudget } from './resilience/retry-budget.ts'
+import type { UpstreamPolicy } from './resilience/upstream-policy.ts'
+import type { WaitingCallers } from './resilience/waiting-callers.ts'
 
-/** What a call to CDF takes from the request that caused it. */
+/** What a call takes from the request that caused it. */
 export interface CallContext {
-  /** Aborts when nobody waits for the answer any more. */
+  /** Aborts when no caller waits for the result any more. */
   readonly signal: AbortSignal
+  /** Whose turns in the queue the call uses. */
+  readonly callers: WaitingCallers
   readonly requestId: string
-  /** W3C traceparent of the trace that the call belongs to. */
+  /** W3C `traceparent` to send. */
   readonly traceparent: string
-  /** Told of each HTTP request to CDF that this call makes. */
-  readonly onCall?: (call: CdfCall) => void
+  /** Called for each HTTP request of the call. */
+  readonly onRequest?: (request: CdfRequest) => void
 }
 
-/** One HTTP request to CDF, as it is told to {@link CdfClientOptions.onCall}. */
-export interface CdfCall {
+/** One HTTP request to CDF, for metrics and the log. */
+export interface CdfRequest {
   jobId: string
-  /** The x-request-id that was sent. */
+  /** The `x-request-id` that was sent. */
   requestId: string
-  /** HTTP status, and CDF's own x-request-id; each null if there was none. */
+  /** Status and `x-request-id` of the response; each null if there was none. */
   upstream: UpstreamAnswer
-  /** Why there was no whole answer: timeout, deadline, abandoned, or the name and code of an error. */
+  /** Why there is no complete response: timeout, deadline, aborted, or the name and code of an error. */
   failure?: string
   durationMs: number
-  /** What it came to; abandoned = ended before anything could be said of CDF. */
-  outcome: 'ok' | 'abandoned' | ProblemCode
+  /** `aborted`: it ended too early to say anything about CDF. */
+  outcome: 'ok' | 'aborted' | ProblemCode
 }
 
-/** What a {@link CdfClient} works with. */
+/** Options of {@link CdfClient}. */
 export interface CdfClientOptions {
-  /** Base URL without a trailing slash, such as `https://westeurope-1.cognitedata.com`. */
+  /** Without a trailing slash, such as `https://westeurope-1.cognitedata.com`. */
   baseUrl: string
   project: string
-  /** The `cdf-version` header; absent = not sent. */
+  /** The `cdf-version` header; not sent if absent. */
   cdfVersion?: string | undefined
-  /** Version of this service, for `x-cdp-sdk` and `user-agent`. */
+  /** For `x-cdp-sdk` and `user-agent`. */
   serviceVersion: string
   tokens: Pick<TokenProvider, 'get' | 'invalidate'>
   dispatcher: Dispatcher
-  gate: UpstreamGate
+  policy: UpstreamPolicy
   retries: RetryBudget
-  /** One HTTP request, body included. */
+  /** Limit for one HTTP request, body included. */
   attemptTimeoutMs: number
-  /** Everything together: token, queue, attempts. */
+  /** Limit for a whole call: token, queue and all attempts. */
   deadlineMs: number
-  /** Greatest number of attempts where a retry is allowed; the one replay after a 401 is not counted. */
+  /** Greatest number of attempts. The replay after a 401 does not count. */
   maxAttempts: number
-  /** 0 ≤ random() < 1, for the jitter of the retry. */
+  /** 0 ≤ random() < 1, for the jitter of retries. */
   random: () => number
-  onCall: (call: CdfCall) => void
+  onRequest: (request: CdfRequest) => void
 }
 
-/** A retry waits for a random time in this range, so that those who failed together do not come back together. */
+/** Range of the random delay before a retry. */
 const RETRY_DELAY_MS = { min: 50, max: 250 }
 
-/** CDF, one method per endpoint. */
+/** The client of CDF, with one method per endpoint. */
 export class CdfClient {
   readonly #options: CdfClientOptions
   readonly #headers: Record<string, string>
-  readonly #origin: string
-  /** All of it but the job's id. */
-  readonly #path: string
+  readonly #jobsUrl: string
 
   constructor(options: CdfClientOptions) {
     const agent = `cdf-job-quality/${options.serviceVersion}`
-    const { origin, pathname } = new URL(`${options.baseUrl}/`)
+    const project = encodeURIComponent(options.project)
     this.#options = options
-    this.#origin = origin
-    this.#path = `${pathname}api/v1/projects/${encodeURIComponent(options.project)}/advancedjoins/estimatequality/`
+    this.#jobsUrl = `${options.baseUrl}/api/v1/projects/${project}/advancedjoins/estimatequality/`
     this.#headers = {
       accept: 'application/json',
       ...(options.cdfVersion && { 'cdf-version': options.cdfVersion }),
@@ -92,27 +91,25 @@ export class CdfClient {
   /**
    * Retrieves the status of an estimate quality job.
    *
-   * At most `maxAttempts` requests, the second only after a lost or refused connection, 502, 503, 504 or where CDF says
-   * that it helps; and one replay with a new token after a 401.
-   *
-   * @throws ProxyError `job-not-found`, `overloaded`, every `upstream-…`, and the token provider's
+   * A lost or refused connection, 502, 503, 504, and what CDF marks as auto-retryable are retried. A 401 is replayed
+   * once with a new token.
+   * @throws ProblemError `job-not-found`, `overloaded`, every `upstream-…`, and those of the token provider
    * @see https://docs.cognite.com/20230101-alpha/advanced-joins/retrieve-estimate-quality-status
    */
   async getEstimateQualityJob(jobId: string, context: CallContext): Promise<CdfJob> {
-    const { tokens, gate, retries, deadlineMs, maxAttempts, random } = this.#options
-    using deadline = new TimeLimit(context.signal, deadlineMs)
-    const { signal } = deadline
+    const { tokens, policy, retries, deadlineMs, maxAttempts } = this.#options
     const { traceparent } = context
-    gate.assertOpen()
+    const signal = AbortSignal.any([context.signal, AbortSignal.timeout(deadlineMs)])
+    policy.assertOpen()
     retries.countCall()
-    // Before the queue, so that nobody waits for a token in a place that another call could use …
+    // Before the queue, so that no slot is blocked by a token request.
     let token = await tokens.get(signal, traceparent)
     let replayed = false
     for (let attempts = 1; ; ) {
-      const attempt = await gate.run(signal, async () => {
-        // … and again after it, since the token may have been refused or renewed meanwhile.
+      const attempt = await policy.run(signal, context.callers, async () => {
+        // The token may have been renewed or refused while the call was queued.
         token = await tokens.get(signal, traceparent)
-        return this.#attempt(jobId, token.value, { ...context, signal })
+        return this.#attempt(jobId, token, context, signal)
       })
       if ('job' in attempt) return attempt.job
       context.signal.throwIfAborted()
@@ -121,17 +118,16 @@ export class CdfClient {
         const refused = token
         tokens.invalidate(refused)
         token = await tokens.get(signal, traceparent)
-        // The provider has had enough of refused tokens.
+        // The provider keeps the token if too many tokens were refused.
         if (token === refused) throw attempt.error
       } else if (
         attempt.retryable &&
         attempts < maxAttempts &&
-        !gate.closedBy() &&
+        !policy.rejection() &&
         retries.take()
       ) {
         attempts += 1
-        const delayMs = RETRY_DELAY_MS.min + random() * (RETRY_DELAY_MS.max - RETRY_DELAY_MS.min)
-        await sleep(delayMs, undefined, { signal }).catch(() => {
+        await sleep(this.#retryDelayMs(), undefined, { signal }).catch(() => {
           throw attempt.error
         })
       } else {
@@ -140,21 +136,26 @@ export class CdfClient {
     }
   }
 
+  #retryDelayMs(): number {
+    const { min, max } = RETRY_DELAY_MS
+    return min + this.#options.random() * (max - min)
+  }
+
   async #attempt(
     jobId: string,
-    accessToken: string,
-    { signal, requestId, traceparent, onCall }: CallContext,
+    token: AccessToken,
+    { requestId, traceparent, onRequest }: CallContext,
+    signal: AbortSignal,
   ): Promise<Attempt> {
     const { attemptTimeoutMs, deadlineMs, dispatcher } = this.#options
-    const startedAt = performance.now()
-    const target = { origin: this.#origin, path: this.#path + encodeURIComponent(jobId) }
-    let head: HttpHead | undefined
-    const outcome = await callInTrace(traceparent, (traceHeaders) =>
-      exchange(target, {
+    const startedAtMs = performance.now()
+    let head: ResponseHead | undefined
+    const outcome = await withTraceHeaders(traceparent, (traceHeaders) =>
+      sendRequest(this.#jobsUrl + encodeURIComponent(jobId), {
         method: 'GET',
         headers: {
           ...this.#headers,
-          authorization: `Bearer ${accessToken}`,
+          authorization: `Bearer ${token.value}`,
           'x-request-id': requestId,
           ...traceHeaders,
         },
@@ -167,34 +168,39 @@ export class CdfClient {
       }),
     ).catch((error: unknown) => ({ error }))
 
-    const durationMs = performance.now() - startedAt
-    const failure = 'error' in outcome ? failureOf(outcome.error, signal) : undefined
-    // What had less than half of its time, since the read's was over, says nothing of CDF.
-    const hadItsTime = durationMs >= Math.min(attemptTimeoutMs, deadlineMs) / 2
+    const durationMs = performance.now() - startedAtMs
+    const failure = 'error' in outcome ? failureReason(outcome.error, signal) : undefined
+    // If the deadline left an attempt less than half of its time, a timeout says nothing about CDF.
+    const hadEnoughTime = durationMs >= Math.min(attemptTimeoutMs, deadlineMs) / 2
     const attempt =
       'body' in outcome
-        ? judge(jobId, outcome, outcome.body.toString('utf8'))
-        : failure === 'abandoned' || (failure === 'deadline' && !hadItsTime)
-          ? cutShort(head)
-          : unanswered(jobId, outcome.error, head, failure === 'timeout' || failure === 'deadline')
-    const call: CdfCall = {
+        ? classifyResponse(jobId, outcome, outcome.body.toString('utf8'))
+        : failure === 'aborted' || (failure === 'deadline' && !hadEnoughTime)
+          ? aborted(head)
+          : classifyFailure(
+              jobId,
+              outcome.error,
+              head,
+              failure === 'timeout' || failure === 'deadline',
+            )
+    const request: CdfRequest = {
       jobId,
       requestId,
-      upstream: upstreamOf(head),
+      upstream: toUpstreamAnswer(head),
       durationMs,
-      outcome: 'job' in attempt ? 'ok' : attempt.cutShort ? 'abandoned' : attempt.error.code,
+      outcome: 'job' in attempt ? 'ok' : attempt.aborted ? 'aborted' : attempt.error.code,
       ...(failure !== undefined && { failure }),
     }
-    this.#options.onCall(call)
-    onCall?.(call)
+    this.#options.onRequest(request)
+    onRequest?.(request)
     return attempt
   }
 }
 
-/** Why there was no whole answer: who ended it, or a name and a code. Messages may hold parts of what was received. */
-function failureOf(error: unknown, signal: AbortSignal): string {
-  if (signal.aborted) return signal.reason?.name === 'TimeoutError' ? 'deadline' : 'abandoned'
+/** Why a request failed. Error messages are left out, because they can hold parts of the response. */
+function failureReason(error: unknown, signal: AbortSignal): string {
+  if (signal.aborted) return signal.reason?.name === 'TimeoutError' ? 'deadline' : 'aborted'
   const name = error instanceof Error ? error.name : 'Error'
   if (name === 'TimeoutError') return 'timeout'
-  return [name, codeOf(error)].filter(Boolean).join(' ')
+  return [name, errorCode(error)].filter(Boolean).join(' ')
 }

@@ -1,51 +1,67 @@
 import { LRUCache } from 'lru-cache'
 import type { JobId } from '../cdf/job-id.ts'
-import type { ProxyError } from '../problem.ts'
-import type { JobAnswer } from './job-answer.ts'
+import type { ProblemError } from '../problems/problem.ts'
+import type { CachedResponse } from './cached-response.ts'
 
-/** That CDF knew no such job. */
+/** Limits for the bodies in one LRU. 64 MiB are 90,000 responses of the usual size. */
+const MAX_BYTES = { done: 64 * 1024 * 1024, pending: 16 * 1024 * 1024 }
+/** Besides its body, an entry takes about this much. */
+const BYTES_PER_ENTRY = 512
+
+/** A cached 404 of CDF. */
 export interface NotFound {
-  readonly problem: ProxyError
-  /** When CDF said so, in milliseconds of the cache's clock. */
+  readonly problem: ProblemError
+  /** When CDF was read; milliseconds of the cache's clock. */
   readonly readAtMs: number
 }
 
 /** Sizes and lifetimes of a {@link JobCache}. */
 export interface JobCacheOptions {
-  /** Greatest number of done jobs; also of jobs not done and of unknown jobs, each apart. */
+  /** Greatest number of done jobs, of pending jobs, and of unknown jobs; each counts separately. */
   maxEntries: number
-  /** How long a done job is kept. */
+  /** How long a done job is kept; milliseconds. */
   ttlMs: number
-  /** How long a job that is not done is kept: as long as it is fresh or may be served stale. */
+  /** How long a pending job is kept: while it is fresh or may be served stale; milliseconds. */
   pendingTtlMs: number
-  /** How long an unknown job is remembered; 0 = not at all. */
+  /** How long an unknown job is kept; milliseconds, 0 = not at all. */
   notFoundTtlMs: number
   /** Monotonic clock, milliseconds. */
   now: () => number
 }
 
 /**
- * What is known of jobs. Three LRUs, so that neither a crowd of running jobs nor guessed ids can push out results:
- * done jobs are worth keeping for a day, the others for seconds.
+ * The cache of jobs: one LRU each for done, pending and unknown jobs, so that neither many running jobs nor guessed ids
+ * evict results. Each is bounded in entries and in bytes.
  */
 export class JobCache {
-  readonly #done: LRUCache<JobId, JobAnswer>
-  readonly #pending: LRUCache<JobId, JobAnswer>
+  readonly #done: LRUCache<JobId, CachedResponse>
+  readonly #pending: LRUCache<JobId, CachedResponse>
   readonly #notFound: LRUCache<JobId, NotFound> | undefined
   readonly #now: () => number
 
   constructor({ maxEntries, ttlMs, pendingTtlMs, notFoundTtlMs, now }: JobCacheOptions) {
-    // A resolution of 0 makes lru-cache read the clock each time, instead of once per millisecond of real time.
+    // With a ttlResolution of 0, lru-cache reads the clock each time instead of once per millisecond of real time.
     const storage = { max: maxEntries, ttlResolution: 0, perf: { now } }
-    this.#done = new LRUCache({ ...storage, ttl: ttlMs })
-    // To lru-cache a ttl of 0 means for ever.
-    this.#pending = new LRUCache({ ...storage, ttl: Math.max(1, pendingTtlMs) })
+    const sizeCalculation = ({ byteLength }: CachedResponse) => byteLength + BYTES_PER_ENTRY
+    this.#done = new LRUCache({
+      ...storage,
+      ttl: ttlMs,
+      maxSize: MAX_BYTES.done,
+      sizeCalculation,
+    })
+    // In lru-cache, a ttl of 0 means no expiry.
+    this.#pending = new LRUCache({
+      ...storage,
+      ttl: Math.max(1, pendingTtlMs),
+      maxSize: MAX_BYTES.pending,
+      sizeCalculation,
+    })
     this.#notFound =
       notFoundTtlMs > 0 ? new LRUCache({ ...storage, ttl: notFoundTtlMs }) : undefined
     this.#now = now
   }
 
-  /** How many of each kind there are. */
+  /** Number of entries by kind. */
   get sizes(): { done: number; pending: number; 'not-found': number } {
     return {
       done: this.#done.size,
@@ -54,37 +70,37 @@ export class JobCache {
     }
   }
 
-  /** What may be answered without asking CDF. */
-  fresh(jobId: JobId): JobAnswer | NotFound | undefined {
-    const answer = this.latest(jobId)
-    if (answer && this.#now() - answer.readAtMs < answer.freshForMs) return answer
+  /** A fresh entry, which may be served without a read of CDF. */
+  fresh(jobId: JobId): CachedResponse | NotFound | undefined {
+    const response = this.latest(jobId)
+    if (response && this.#now() - response.readAtMs < response.freshForMs) return response
     return this.#notFound?.get(jobId)
   }
 
-  /** The last answer kept, fresh or not. */
-  latest(jobId: JobId): JobAnswer | undefined {
+  /** The latest response, fresh or stale. */
+  latest(jobId: JobId): CachedResponse | undefined {
     return this.#done.get(jobId) ?? this.#pending.get(jobId)
   }
 
-  /** Keeps what CDF said of a job. */
-  keep(jobId: JobId, answer: JobAnswer): void {
+  /** Stores a response. */
+  set(jobId: JobId, response: CachedResponse): void {
     this.#notFound?.delete(jobId)
-    if (answer.done) {
+    if (response.done) {
       this.#pending.delete(jobId)
-      this.#done.set(jobId, answer)
+      this.#done.set(jobId, response)
     } else {
-      this.#pending.set(jobId, answer)
+      this.#pending.set(jobId, response)
     }
   }
 
-  /** Keeps that CDF knows no such job. */
-  keepNotFound(jobId: JobId, notFound: NotFound): void {
-    this.forgetPending(jobId)
+  /** Stores a 404 of CDF. */
+  setNotFound(jobId: JobId, notFound: NotFound): void {
+    this.deletePending(jobId)
     this.#notFound?.set(jobId, notFound)
   }
 
-  /** Forgets the answer of a job that is not done, so that it is never served stale. */
-  forgetPending(jobId: JobId): void {
+  /** Deletes the response of a pending job, so that it cannot be served stale. */
+  deletePending(jobId: JobId): void {
     this.#pending.delete(jobId)
   }
 }

@@ -1,173 +1,176 @@
 import { Readable } from 'node:stream'
-import type { After } from '../after.ts'
+import type { Scheduler } from '../async/scheduler.ts'
 import type { JobId } from '../cdf/job-id.ts'
-import type { JobAnswer } from './job-answer.ts'
-import { entityTagOf } from './job-answer.ts'
-import type { JobRead } from './job-read.ts'
-import { isFinal, tagOf } from './job-read.ts'
-import type { CallOrigin, JobWatches, Watcher } from './job-watches.ts'
+import type { CachedResponse } from './cached-response.ts'
+import { entityTagFor } from './cached-response.ts'
+import type { JobPoller, JobSubscriber, SubscriptionContext } from './job-poller.ts'
+import type { ReadResult } from './read-result.ts'
+import { isFinal, stateTag } from './read-result.ts'
 
-/** How long an EventSource waits before it comes back, in milliseconds; the first thing that a stream says. */
+/** The first block of a stream: an EventSource reconnects after this many milliseconds. */
 const RETRY = Buffer.from('retry: 2000\n\n')
-/** Between two comment lines, for proxies that cut what is idle. */
+/** Proxies cut idle connections; a comment keeps them open. */
 const HEARTBEAT_MS = 15_000
 const HEARTBEAT = Buffer.from(': keep-alive\n\n')
 
-/** What a {@link JobEventStream} streams. */
+/** Options of {@link JobEventStream}. */
 export interface JobEventStreamOptions {
-  /** Each once. */
+  /** Without duplicates. */
   jobIds: readonly JobId[]
-  watches: Pick<JobWatches, 'watch' | 'unwatch'>
-  after: After
-  /** Of the request, for the first reads and for problems. */
-  origin: CallOrigin
-  /** The stream ends after this at the latest, but with one event for each job; Infinity = only when the jobs are done. */
+  poller: Pick<JobPoller, 'subscribe' | 'unsubscribe'>
+  schedule: Scheduler
+  /** The request, for the first reads and for problems. */
+  context: SubscriptionContext
+  /** The stream ends after this time, but not before one event per job; Infinity = when all jobs are done. */
   endsInMs: number
-  /** What was read of some of them just now. */
-  known?: ReadonlyMap<JobId, JobRead>
+  /** Results that were read just before. */
+  known?: ReadonlyMap<JobId, ReadResult>
 }
 
 /**
- * What becomes of jobs, as server-sent events: `status` with a JobQuality and its entity tag as id, `problem` with a
- * Problem and its jobId. Ends when nothing more will be told.
+ * Server-sent events for jobs: `status` with a JobQuality and its entity tag as id, `problem` with a Problem and its
+ * jobId. The stream ends when the state of every job is final.
  *
- * Read slowly, it holds the newest state of each job and no queue of them. (`@fastify/sse` sends heartbeats whether or
- * not anybody reads, and makes the bytes of an event anew for each stream.)
- *
+ * For a slow client it buffers the latest state of each job and no history. (`@fastify/sse` sends heartbeats without
+ * regard to backpressure, and serializes each event once per stream.)
  * @see https://html.spec.whatwg.org/multipage/server-sent-events.html
  */
-export class JobEventStream extends Readable implements Watcher {
+export class JobEventStream extends Readable implements JobSubscriber {
   readonly #options: JobEventStreamOptions
-  /** What has not been sent yet. */
-  readonly #news = new Map<JobId, JobRead>()
+  /** Undelivered states. */
+  readonly #pending = new Map<JobId, ReadResult>()
   readonly #sentTags = new Map<JobId, string>()
-  #untold: number
-  #isWanted = false
-  #isTimeUp = false
+  /** Number of jobs whose last state has not been received. */
+  #remaining: number
+  #isReading = false
+  #isExpired = false
   #cancelHeartbeat = () => {}
-  #cancelEnd = () => {}
+  #cancelExpiry = () => {}
 
   constructor(options: JobEventStreamOptions) {
-    // One chunk at a time: whatever is not asked for stays where a newer state can take its place.
+    // One chunk at a time, so that a newer state can replace an undelivered one.
     super({ highWaterMark: 1 })
     this.#options = options
-    this.#untold = options.jobIds.length
+    this.#remaining = options.jobIds.length
     this.push(RETRY)
-    const { after, jobIds, watches, origin, endsInMs, known } = options
-    for (const jobId of jobIds) watches.watch(jobId, this, origin, known?.get(jobId))
-    this.#beatLater()
+    const { schedule, jobIds, poller, context, endsInMs, known } = options
+    for (const jobId of jobIds) poller.subscribe(jobId, this, context, known?.get(jobId))
+    this.#scheduleHeartbeat()
     if (endsInMs !== Number.POSITIVE_INFINITY) {
-      this.#cancelEnd = after(Math.max(0, endsInMs), () => {
-        this.#isTimeUp = true
-        this.#endIfOver()
+      this.#cancelExpiry = schedule(Math.max(0, endsInMs), () => {
+        this.#isExpired = true
+        this.#endIfComplete()
       })
     }
   }
 
-  told(jobId: JobId, read: JobRead): void {
-    this.#news.set(jobId, read)
+  onUpdate(jobId: JobId, result: ReadResult): void {
+    this.#pending.set(jobId, result)
     this.#flush()
   }
 
-  ended(): void {
-    this.#untold -= 1
+  onEnd(): void {
+    this.#remaining -= 1
     this.#flush()
   }
 
   override _read(): void {
-    this.#isWanted = true
+    this.#isReading = true
     this.#flush()
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
-    this.#leave()
+    this.#unsubscribe()
     done(error)
   }
 
-  #flush(): void {
-    if (!this.#isWanted) return
-    if (this.#news.size > 0) {
-      const events = this.#events()
-      this.#news.clear()
-      this.#isWanted = this.push(events)
-    }
-    this.#endIfOver()
-  }
-
-  #endIfOver(): void {
-    const isAllTold = this.#untold === 0 && this.#news.size === 0
-    const hasToldOfEach = this.#sentTags.size === this.#options.jobIds.length
-    if (isAllTold || (this.#isTimeUp && hasToldOfEach)) this.#end()
-  }
-
-  /** One event for each job that has news. The bytes of a status are the same for every stream. */
-  #events(): Buffer {
-    const { jobIds, origin } = this.#options
-    const events: Buffer[] = []
-    for (const [jobId, read] of this.#news) {
-      this.#sentTags.set(jobId, tagOf(read))
-      events.push(read.answer ? statusEvent(read.answer) : problemEvent(jobId, read, origin))
-    }
-    if (jobIds.length > 1) {
-      // What is known of all of them is the id to come back with; a block without data is no event.
-      const tags = jobIds.map((jobId) => this.#sentTags.get(jobId) ?? '')
-      events.push(Buffer.from(`id: ${entityTagOf(tags.join())}\n\n`))
-    }
-    return events.length === 1 ? (events[0] as Buffer) : Buffer.concat(events)
-  }
-
-  #beatLater(): void {
-    this.#cancelHeartbeat = this.#options.after(HEARTBEAT_MS, () => {
-      if (this.#isWanted) this.#isWanted = this.push(HEARTBEAT)
-      this.#beatLater()
-    })
-  }
-
-  #end(): void {
-    this.#leave()
-    this.#isWanted = false
+  /** Ends the stream now, whatever is undelivered. */
+  finish(): void {
+    this.#unsubscribe()
+    this.#isReading = false
     this.push(null)
   }
 
-  #leave(): void {
-    const { jobIds, watches } = this.#options
+  #flush(): void {
+    if (!this.#isReading) return
+    if (this.#pending.size > 0) {
+      const events = this.#takeEvents()
+      this.#isReading = this.push(events)
+    }
+    this.#endIfComplete()
+  }
+
+  #endIfComplete(): void {
+    const isComplete = this.#remaining === 0 && this.#pending.size === 0
+    const hasSentAll = this.#sentTags.size === this.#options.jobIds.length
+    if (isComplete || (this.#isExpired && hasSentAll)) this.finish()
+  }
+
+  /** One event per undelivered state. The bytes of a `status` event are shared by all streams. */
+  #takeEvents(): Buffer {
+    const { jobIds, context } = this.#options
+    const events: Buffer[] = []
+    for (const [jobId, result] of this.#pending) {
+      this.#sentTags.set(jobId, stateTag(result))
+      events.push(
+        result.response
+          ? statusEvent(result.response)
+          : problemEvent(jobId, result, context.requestId),
+      )
+    }
+    this.#pending.clear()
+    if (jobIds.length > 1) {
+      // The last event id stands for the state of all jobs. A block without data dispatches no event.
+      const tags = jobIds.map((jobId) => this.#sentTags.get(jobId) ?? '')
+      events.push(Buffer.from(`id: ${entityTagFor(tags.join())}\n\n`))
+    }
+    return Buffer.concat(events)
+  }
+
+  #scheduleHeartbeat(): void {
+    this.#cancelHeartbeat = this.#options.schedule(HEARTBEAT_MS, () => {
+      if (this.#isReading) this.#isReading = this.push(HEARTBEAT)
+      this.#scheduleHeartbeat()
+    })
+  }
+
+  #unsubscribe(): void {
+    const { jobIds, poller } = this.#options
     this.#cancelHeartbeat()
-    this.#cancelEnd()
-    for (const jobId of jobIds) watches.unwatch(jobId, this)
+    this.#cancelExpiry()
+    for (const jobId of jobIds) poller.unsubscribe(jobId, this)
   }
 }
 
 /**
- * Whether a caller has been told all there is, so that it need not come back.
- * @param lastEventId as it came in `Last-Event-ID`
- * @param reads of all jobs of the stream, in their order
+ * Whether a reconnecting client already has the final state of all jobs.
+ * @param lastEventId the `Last-Event-ID` header
+ * @param results of all jobs of the stream, in their order
  */
-export function knowsAll(lastEventId: string, reads: readonly JobRead[]): boolean {
-  if (!reads.every(isFinal)) return false
-  const tags = reads.map(tagOf)
-  // The last event of a stream of final states is that of its last job.
-  return tags.at(-1) === lastEventId || entityTagOf(tags.join()) === lastEventId
+export function hasSeenAll(lastEventId: string, results: readonly ReadResult[]): boolean {
+  if (!results.every(isFinal)) return false
+  const tags = results.map(stateTag)
+  return tags.at(-1) === lastEventId || entityTagFor(tags.join()) === lastEventId
 }
 
-const statusEvents = new WeakMap<JobAnswer, Buffer>()
+const statusEvents = new WeakMap<CachedResponse, Buffer>()
 
-function statusEvent(answer: JobAnswer): Buffer {
-  let event = statusEvents.get(answer)
+function statusEvent(response: CachedResponse): Buffer {
+  let event = statusEvents.get(response)
   if (!event) {
-    event = Buffer.from(`event: status\nid: ${answer.etag}\ndata: ${answer.body}\n\n`)
-    statusEvents.set(answer, event)
+    event = Buffer.from(`event: status\nid: ${response.etag}\ndata: ${response.body}\n\n`)
+    statusEvents.set(response, event)
   }
   return event
 }
 
-/** A problem that does not pass has an id, too, so that an EventSource that comes back with it can be told to stop. */
+/** A permanent problem has an id, so that a client that reconnects with it gets a 204. */
 function problemEvent(
   jobId: JobId,
-  read: Extract<JobRead, { problem: object }>,
-  { requestId }: CallOrigin,
+  result: Extract<ReadResult, { problem: object }>,
+  requestId: string,
 ): Buffer {
-  const { problem } = read
-  const id = isFinal(read) ? `id: ${tagOf(read)}\n` : ''
-  const data = JSON.stringify({ ...problem.toProblem(requestId), jobId })
+  const id = isFinal(result) ? `id: ${stateTag(result)}\n` : ''
+  const data = JSON.stringify({ ...result.problem.toProblem(requestId), jobId })
   return Buffer.from(`event: problem\n${id}data: ${data}\n\n`)
 }

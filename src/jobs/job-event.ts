@@ -1,17 +1,17 @@
 import type { XStatic } from 'typebox/schema'
-import { PROBLEM_SCHEMA } from '../problem.ts'
+import { PROBLEM_SCHEMA } from '../problems/problem.ts'
 
-/** What a stream says of a job that it cannot tell the state of. */
+/** The data of a `problem` event: a Problem with the id of its job. */
 export const JOB_PROBLEM_SCHEMA = {
   type: 'object',
   required: [...PROBLEM_SCHEMA.required, 'jobId'],
   properties: {
     ...PROBLEM_SCHEMA.properties,
-    jobId: { type: 'string', description: 'The job that it concerns, in canonical form.' },
+    jobId: { type: 'string', description: 'The id of the job, in canonical form.' },
   },
   $id: 'JobProblem',
   additionalProperties: false,
-  description: 'A problem (RFC 9457) of one of the jobs of a stream.',
+  description: 'A problem (RFC 9457) of one job in a stream.',
 } as const
 
 /** A problem of one job. */
@@ -21,10 +21,10 @@ const jsonOf = (name: string) => ({
   type: 'string',
   contentMediaType: 'application/json',
   contentSchema: { $ref: name },
-  description: `A ${name} on one line.`,
+  description: `A ${name} as JSON on one line.`,
 })
 
-/** One server-sent event of a stream, as an EventSource dispatches it. */
+/** One server-sent event, as an EventSource dispatches it. */
 export const JOB_EVENT_SCHEMA = {
   anyOf: [
     {
@@ -36,22 +36,19 @@ export const JOB_EVENT_SCHEMA = {
         data: jsonOf('JobQuality'),
       },
       $id: 'JobStatusEvent',
-      description: 'The state of a job: at once, and at each change.',
+      description: 'The state of a job: the first one, and each new one.',
     },
     {
       type: 'object',
       required: ['event', 'data'],
       properties: {
         event: { type: 'string', const: 'problem' },
-        id: {
-          type: 'string',
-          description: 'Of a problem that does not pass, something to come back with.',
-        },
+        id: { type: 'string', description: 'Present if the problem is permanent.' },
         data: jsonOf('JobProblem'),
       },
       $id: 'JobProblemEvent',
       description:
-        'Why the state of a job cannot be told. A problem with retryAfterSeconds may pass; any other one ends what is told of the job.',
+        'The state of a job cannot be read. With `retryAfterSeconds` the problem is transient and the stream goes on; without it, this is the last event of the job.',
     },
   ],
   $id: 'JobEvent',

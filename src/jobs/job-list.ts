@@ -1,10 +1,12 @@
 import type { JobId } from '../cdf/job-id.ts'
-import type { Problem } from '../problem.ts'
-import { entityTagOf } from './job-answer.ts'
+import type { Problem } from '../problems/problem.ts'
+import type { CachedResponse } from './cached-response.ts'
+import { entityTagFor } from './cached-response.ts'
 import type { JobQuality } from './job-quality.ts'
-import type { CacheOutcome, JobRead, JobReadSummary } from './job-read.ts'
+import type { CacheOutcome, ReadResult, ReadSummary } from './read-result.ts'
+import { isFinal } from './read-result.ts'
 
-/** What this service promises of several jobs at once: in the order asked, each with its quality or its problem. */
+/** The response for several jobs: each with its quality or its problem, in the order of the request. */
 export const JOB_QUALITY_LIST_SCHEMA = {
   type: 'object',
   required: ['items'],
@@ -15,15 +17,15 @@ export const JOB_QUALITY_LIST_SCHEMA = {
         type: 'object',
         required: ['jobId', 'quality', 'problem'],
         properties: {
-          jobId: { type: 'string', description: 'The id asked for, in canonical form.' },
+          jobId: { type: 'string', description: 'The requested id, in canonical form.' },
           quality: { anyOf: [{ $ref: 'JobQuality' }, { type: 'null' }] },
           problem: { anyOf: [{ $ref: 'Problem' }, { type: 'null' }] },
         },
         $id: 'JobQualityListItem',
         additionalProperties: false,
-        description: 'One job with its quality or, where that cannot be told, its problem.',
+        description: 'One job with its quality or, if that cannot be read, its problem.',
       },
-      description: 'Each job once, in the order asked.',
+      description: 'Each job once, in the order of the request.',
     },
   },
   $id: 'JobQualityList',
@@ -31,58 +33,47 @@ export const JOB_QUALITY_LIST_SCHEMA = {
   description: 'Several jobs.',
 }
 
-/** Several jobs as callers see them. */
+/** {@link JOB_QUALITY_LIST_SCHEMA} as a type. */
 export interface JobQualityList {
   items: { jobId: string; quality: JobQuality | null; problem: Problem | null }[]
 }
 
-/** Several jobs in one answer. */
-export interface JobListAnswer {
-  /** `{ "items": [ { "jobId", "quality", "problem" } ] }`: JSON on one line. */
-  readonly body: string
-  /** Of the body in UTF-8. */
-  readonly byteLength: number
-  /** Strong entity tag of the body, with its quotes. */
-  readonly etag: string
-  /** Whether all that is known of the jobs is final. */
-  readonly done: boolean
-}
+/** A serialized {@link JobQualityList}. `done` means that all states are final. */
+export type JobListResponse = Pick<CachedResponse, 'body' | 'byteLength' | 'etag' | 'done'>
 
 /**
- * Puts answers together that were serialized before; only problems are made anew, since each has its request's id.
- * @param reads of the jobs, in their order
+ * Builds a list response from serialized jobs. Problems are serialized anew, because they hold the request id.
+ * @param results of the jobs, in their order
  */
-export function toJobList(
+export function toJobListResponse(
   jobIds: readonly JobId[],
-  reads: readonly JobRead[],
+  results: readonly ReadResult[],
   requestId: string,
-): JobListAnswer {
-  let items = ''
-  let tags = ''
-  for (const [index, jobId] of jobIds.entries()) {
-    const { answer, problem } = reads[index] as JobRead
-    const problemText = problem ? JSON.stringify(problem.toProblem(requestId)) : 'null'
-    tags += answer ? answer.etag : problemText
-    // An id in canonical form needs no escaping.
-    items += `${index === 0 ? '' : ','}{"jobId":"${jobId}","quality":${answer ? answer.body : 'null'},"problem":${problemText}}`
-  }
-  const body = `{"items":[${items}]}`
+): JobListResponse {
+  const tags: string[] = []
+  const items = results.map(({ response, problem }, index) => {
+    const problemJson = problem ? JSON.stringify(problem.toProblem(requestId)) : 'null'
+    tags.push(response ? response.etag : problemJson)
+    // A canonical job id needs no escaping.
+    return `{"jobId":"${jobIds[index]}","quality":${response?.body ?? 'null'},"problem":${problemJson}}`
+  })
+  const body = `{"items":[${items.join()}]}`
   return {
     body,
     byteLength: Buffer.byteLength(body),
-    etag: entityTagOf(tags),
-    done: reads.every(({ answer, problem }) => (answer ? answer.done : !problem.mayPass)),
+    etag: entityTagFor(tags.join('')),
+    done: results.every(isFinal),
   }
 }
 
-/** From what cost nothing to what went to CDF. */
+/** From the cheapest to the most expensive outcome. */
 const OUTCOMES: readonly CacheOutcome[] = ['hit', 'stale-if-error', 'stale', 'miss']
 
-/** How the cache took part in all of them: as in the one for which it could do least; as old as the oldest. */
-export function togetherFromCache(reads: readonly JobRead[]): JobReadSummary {
-  const level = Math.max(...reads.map(({ outcome }) => OUTCOMES.indexOf(outcome)))
-  const forwarded = reads.filter(({ outcome }) => outcome === 'miss' || outcome === 'stale')
-  const ages = reads.map(({ ageSeconds }) => ageSeconds ?? 0)
+/** One summary for several reads: the most expensive outcome and, if CDF was not read, the greatest age. */
+export function combineReads(results: readonly ReadResult[]): ReadSummary {
+  const level = Math.max(...results.map(({ outcome }) => OUTCOMES.indexOf(outcome)))
+  const forwarded = results.filter(({ outcome }) => outcome === 'miss' || outcome === 'stale')
+  const ages = results.map(({ ageSeconds }) => ageSeconds ?? 0)
   return {
     outcome: OUTCOMES[level] as CacheOutcome,
     collapsed: forwarded.length > 0 && forwarded.every(({ collapsed }) => collapsed),

@@ -1,33 +1,48 @@
-import type { CallContext, CdfCall } from '../cdf/cdf-client.ts'
+import { SingleFlight } from '../async/single-flight.ts'
+import type { CallContext, CdfRequest } from '../cdf/cdf-client.ts'
 import type { CdfJob } from '../cdf/cdf-job.ts'
 import type { JobId } from '../cdf/job-id.ts'
-import { ProxyError } from '../problem.ts'
-import type { ProblemCode } from '../problem-table.ts'
-import { SingleFlight } from '../single-flight.ts'
-import { toJobAnswer } from './job-answer.ts'
+import { WaitingCallers } from '../cdf/resilience/waiting-callers.ts'
+import { ProblemError } from '../problems/problem.ts'
+import type { ProblemCode } from '../problems/problem-types.ts'
+import { toCachedResponse } from './cached-response.ts'
 import type { JobCache } from './job-cache.ts'
-import type { CacheOutcome, CountedOutcome, JobRead } from './job-read.ts'
-import { countedOutcomeOf, kept, summaryOf } from './job-read.ts'
 import { normalizeJob } from './normalize-job.ts'
+import type { CacheOutcome, CountedOutcome, ReadResult } from './read-result.ts'
+import { countedOutcome, fromCacheEntry, summarizeRequests } from './read-result.ts'
 
-/** What a {@link JobQualityReader} works with. */
+/** The request that a job is read for. Members may be getters: the reader uses them only on a miss. */
+export interface ReadContext {
+  readonly requestId: string
+  /** W3C `traceparent` for CDF. */
+  readonly traceparent: string
+  /** Key of the caller, who gets a fair share of the reads of CDF. */
+  readonly caller: string
+  /** Aborts when the caller disconnects. */
+  readonly signal: AbortSignal
+}
+
+/** Receives the result of every read of CDF. */
+export type ReadListener = (jobId: JobId, result: ReadResult) => void
+
+/** Options of {@link JobQualityReader}. */
 export interface JobQualityReaderOptions {
   cache: JobCache
-  /** Asks CDF for one job; throws ProxyError. */
+  /** Reads one job from CDF; throws ProblemError. */
   fetchJob: (jobId: JobId, context: CallContext) => Promise<CdfJob>
-  /** How long a job that is not done stays fresh, in milliseconds. */
+  /** Freshness lifetime of a job that is not done; milliseconds. */
   statusFreshMs: number
-  /** How long its last answer may be served while CDF fails, in milliseconds. */
+  /** Greatest age at which such a job is served while CDF fails; milliseconds. */
   staleIfErrorMs: number
   /** Monotonic clock, milliseconds; the same as the cache's. */
   now: () => number
-  /** Whether this process is too busy to ask CDF; what is cached is answered all the same. */
+  /** Whether this process is too busy to read CDF. Hits are served nevertheless. */
   isOverloaded: () => boolean
-  /** Told of each field of CDF's that was not as the reference says. */
+  /** Called for each field of CDF that deviates from the reference. */
   onDeviation: (field: string, job: CdfJob, requestId: string) => void
 }
 
-/** While CDF fails in one of these ways, a recent answer is better than none. All others say something of the job or of us. */
+/** Failures for which a recent response may be served stale. All others say something about the job or this service. */
 const STALE_IF_ERROR: ReadonlySet<ProblemCode> = new Set([
   'upstream-error',
   'upstream-timeout',
@@ -36,20 +51,21 @@ const STALE_IF_ERROR: ReadonlySet<ProblemCode> = new Set([
   'overloaded',
 ])
 
-/** After one of these, what CDF said before is not to be served any more, not even stale. */
-const REVOKES: ReadonlySet<ProblemCode> = new Set([
+/** Failures after which the last response of a pending job must not be served any more. */
+const REVOKES_PENDING: ReadonlySet<ProblemCode> = new Set([
   'upstream-auth-failed',
   'upstream-forbidden',
   'upstream-invalid-response',
 ])
 
-/** The idea of the service: cache → read in flight → CDF → normalize → keep. One upstream read per job, whoever asks. */
+/** Reads jobs: cache → read in flight → CDF → normalize → cache. Concurrent callers share one read of CDF per job. */
 export class JobQualityReader {
   readonly #options: JobQualityReaderOptions
-  readonly #flights = new SingleFlight<JobId, JobRead>()
-  /** Told of each read that was no hit, once, whoever shared it. */
-  onRead: (jobId: JobId, read: JobRead) => void = () => {}
-  /** How many reads there were, by their outcome. */
+  readonly #flights = new SingleFlight<JobId, ReadResult>()
+  /** By job, while it is read. */
+  readonly #callers = new Map<JobId, WaitingCallers>()
+  readonly #listeners = new Set<ReadListener>()
+  /** Number of reads by outcome. */
   readonly counts: Record<CountedOutcome, number> = {
     hit: 0,
     negative: 0,
@@ -64,84 +80,106 @@ export class JobQualityReader {
   }
 
   /**
-   * Reads one job; at once, not by promise, if the cache has it.
-   * A problem is a value here, since it may come from the cache too; only a bug or the caller's leaving rejects.
-   * @param context called only if CDF may have to be asked
+   * Reads one job. Returns a hit synchronously, else a promise. Problems are values, because they can be cached too; the
+   * promise rejects only after a bug or with the reason of `context.signal`.
    */
-  read(jobId: JobId, context: () => CallContext): JobRead | Promise<JobRead> {
+  read(jobId: JobId, context: ReadContext): ReadResult | Promise<ReadResult> {
     const { cache, now } = this.#options
-    const held = cache.fresh(jobId)
-    if (held) {
-      this.counts['problem' in held ? 'negative' : 'hit'] += 1
-      return kept(held, now(), 'hit')
-    }
-    return this.#readThrough(jobId, context())
+    const entry = cache.fresh(jobId)
+    if (!entry) return this.#readThrough(jobId, context)
+    this.counts['problem' in entry ? 'negative' : 'hit'] += 1
+    return fromCacheEntry(entry, now())
   }
 
-  /** The last answer that is kept, fresh or not, as one from the cache. */
-  latest(jobId: JobId): JobRead | undefined {
+  /** The latest cached response, fresh or stale, as a hit. */
+  latest(jobId: JobId): ReadResult | undefined {
     const { cache, now } = this.#options
-    const held = cache.latest(jobId)
-    return held && kept(held, now(), 'hit')
+    const response = cache.latest(jobId)
+    return response && fromCacheEntry(response, now())
   }
 
-  async #readThrough(jobId: JobId, context: CallContext): Promise<JobRead> {
+  /**
+   * Calls the listener once for each read of CDF, before the callers of `read` get the result.
+   * @returns unsubscribe
+   */
+  subscribe(listener: ReadListener): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  async #readThrough(jobId: JobId, context: ReadContext): Promise<ReadResult> {
     const collapsed = this.#flights.has(jobId)
-    const read = await this.#flights.run(jobId, context.signal, async (signal) => {
-      const calls: CdfCall[] = []
-      const asked = await this.#ask(jobId, {
-        ...context,
-        signal,
-        onCall: (call) => calls.push(call),
+    const callers = (collapsed && this.#callers.get(jobId)) || new WaitingCallers()
+    this.#callers.set(jobId, callers)
+    callers.join(context.caller)
+    const result = await this.#flights.run(jobId, context.signal, async (signal) => {
+      const result = await this.#readUpstream(jobId, context, callers, signal).finally(() => {
+        if (this.#callers.get(jobId) === callers) this.#callers.delete(jobId)
       })
-      const read = calls.length > 0 ? { ...asked, upstream: summaryOf(calls) } : asked
-      // Before anybody is told: who has heard enough leaves at once.
-      this.counts[countedOutcomeOf(read)] += 1
-      this.onRead(jobId, read)
-      return read
+      this.counts[countedOutcome(result)] += 1
+      for (const listener of this.#listeners) listener(jobId, result)
+      return result
     })
-    if (!collapsed) return read
-    // What was served stale was not forwarded to, whoever asked.
-    const own = read.outcome === 'stale-if-error' ? read : { ...read, collapsed }
-    this.counts[countedOutcomeOf(own)] += 1
+    if (!collapsed) return result
+    const own = result.outcome === 'stale-if-error' ? result : { ...result, collapsed }
+    this.counts[countedOutcome(own)] += 1
     return own
   }
 
-  /** The one upstream read that all callers of the job share. */
-  async #ask(jobId: JobId, context: CallContext): Promise<JobRead> {
-    const { cache, fetchJob, isOverloaded, statusFreshMs, now } = this.#options
+  /** The one read of CDF that concurrent callers share. `signal` aborts when all of them have left. */
+  async #readUpstream(
+    jobId: JobId,
+    { requestId, traceparent }: ReadContext,
+    callers: WaitingCallers,
+    signal: AbortSignal,
+  ): Promise<ReadResult> {
+    const { cache, fetchJob, isOverloaded } = this.#options
     const outcome = cache.latest(jobId) ? 'stale' : 'miss'
+    const requests: CdfRequest[] = []
+    const onRequest = (request: CdfRequest) => requests.push(request)
+    const withRequests = (result: ReadResult): ReadResult =>
+      requests.length > 0 ? { ...result, upstream: summarizeRequests(requests) } : result
     try {
-      if (isOverloaded()) throw new ProxyError('overloaded')
-      const job = await fetchJob(jobId, context)
-      context.signal.throwIfAborted()
-      const { quality, deviations } = normalizeJob(jobId, job)
-      for (const field of deviations) this.#options.onDeviation(field, job, context.requestId)
-      const readAtMs = now()
-      const before = cache.latest(jobId)
-      const firstSeenMs = before?.firstSeenMs ?? readAtMs
-      const fresh = toJobAnswer(quality, readAtMs, firstSeenMs, statusFreshMs)
-      // A job that was seen done stays done, whatever CDF says later.
-      const answer = before?.done && !fresh.done ? { ...before, readAtMs } : fresh
-      cache.keep(jobId, answer)
-      return { answer, outcome, collapsed: false }
+      if (isOverloaded()) throw new ProblemError('overloaded')
+      const job = await fetchJob(jobId, { callers, requestId, traceparent, signal, onRequest })
+      signal.throwIfAborted()
+      const response = this.#store(jobId, job, requestId)
+      return withRequests({ response, outcome, collapsed: false })
     } catch (error) {
-      if (!(error instanceof ProxyError) || context.signal.aborted) throw error
-      return this.#failed(jobId, error, outcome)
+      if (!(error instanceof ProblemError) || signal.aborted) throw error
+      return withRequests(this.#toFailure(jobId, error, outcome))
     }
   }
 
-  #failed(jobId: JobId, problem: ProxyError, outcome: CacheOutcome): JobRead {
+  #store(jobId: JobId, job: CdfJob, requestId: string) {
+    const { cache, statusFreshMs, now, onDeviation } = this.#options
+    const { quality, deviations } = normalizeJob(jobId, job)
+    for (const field of deviations) onDeviation(field, job, requestId)
+    const readAtMs = now()
+    const previous = cache.latest(jobId)
+    const fresh = toCachedResponse(
+      quality,
+      readAtMs,
+      previous?.firstSeenMs ?? readAtMs,
+      statusFreshMs,
+    )
+    // A done job stays done, whatever CDF answers later.
+    const response = previous?.done && !fresh.done ? { ...previous, readAtMs } : fresh
+    cache.set(jobId, response)
+    return response
+  }
+
+  #toFailure(jobId: JobId, problem: ProblemError, outcome: CacheOutcome): ReadResult {
     const { cache, now, staleIfErrorMs } = this.#options
     if (problem.code === 'job-not-found') {
-      cache.keepNotFound(jobId, { problem, readAtMs: now() })
+      cache.setNotFound(jobId, { problem, readAtMs: now() })
     } else if (STALE_IF_ERROR.has(problem.code)) {
       const latest = cache.latest(jobId)
       if (latest && !latest.done && now() - latest.readAtMs < staleIfErrorMs) {
-        return kept(latest, now(), 'stale-if-error')
+        return fromCacheEntry(latest, now(), 'stale-if-error')
       }
-    } else if (REVOKES.has(problem.code)) {
-      cache.forgetPending(jobId)
+    } else if (REVOKES_PENDING.has(problem.code)) {
+      cache.deletePending(jobId)
     }
     return { problem, outcome, collapsed: false }
   }

@@ -1,11 +1,11 @@
 import type { XStatic } from 'typebox/schema'
 
-/** Every status a job can have here. */
+/** All statuses of a job. */
 export const JOB_STATUSES = ['Queued', 'Running', 'Completed', 'Failed', 'Unknown'] as const
 
-/** Greatest length of an external id of CDF, in characters. */
+/** Greatest length of an external id in CDF, in characters. */
 export const MAX_EXTERNAL_ID_LENGTH = 255
-/** Greatest length of any other text taken from CDF, in characters. */
+/** Greatest length of any other text of CDF, in characters. */
 export const MAX_TEXT_LENGTH = 1000
 
 const TEXT = { type: 'string', maxLength: MAX_TEXT_LENGTH } as const
@@ -50,10 +50,10 @@ const JOB_SCORES = {
   },
   $id: 'JobScores',
   additionalProperties: false,
-  description: 'What CDF estimates of a Completed job.',
+  description: "CDF's estimates for a Completed job.",
 } as const
 
-/** What this service promises: every key always present; absent is `null`, never a missing key, never 0. */
+/** The response for one job. Every key is always present; a missing value is `null`, never 0. */
 export const JOB_QUALITY_SCHEMA = {
   type: 'object',
   required: [
@@ -71,32 +71,33 @@ export const JOB_QUALITY_SCHEMA = {
   properties: {
     jobId: {
       type: 'string',
-      description: 'The id asked for, in canonical form: a lower-case UUID or a decimal integer.',
+      description: 'The requested id, in canonical form: a lower-case UUID or a decimal integer.',
     },
     status: {
       enum: JOB_STATUSES,
       type: 'string',
-      description: 'Unknown is a status that CDF introduced later: the job is not done.',
+      description:
+        '`Unknown` stands for a status that CDF introduced later; such a job is not done.',
     },
     done: {
       type: 'boolean',
-      description: 'True for Completed and Failed only: nothing will change any more.',
+      description: 'True for Completed and Failed only: the status does not change any more.',
     },
     advancedJoinExternalId: orNull(
       { type: 'string', maxLength: MAX_EXTERNAL_ID_LENGTH } as const,
-      'The advanced join whose quality was estimated.',
+      'The advanced join whose quality is estimated.',
     ),
     matcher: {
       anyOf: [RAW_MATCHER, OTHER_MATCHER, NULL],
-      description: 'What the join matched by.',
+      description: 'How the join matches.',
     },
     scores: orNull(
       JOB_SCORES,
-      'An object for Completed only. 0 is a real score, null is no score.',
+      'An object if Completed, else null. 0 is a real score; null means no score.',
     ),
-    errorMessage: orNull(TEXT, "CDF's text for Failed."),
+    errorMessage: orNull(TEXT, "CDF's text if Failed, else null."),
     createdAt: orNull(INSTANT, 'When the job was created (UTC).'),
-    startedAt: orNull(INSTANT, 'When the job began to run (UTC); null while Queued.'),
+    startedAt: orNull(INSTANT, 'When the job started (UTC); null while Queued.'),
     statusChangedAt: orNull(INSTANT, 'When the status last changed (UTC).'),
   },
   $id: 'JobQuality',
@@ -104,8 +105,8 @@ export const JOB_QUALITY_SCHEMA = {
   description: 'The state of one job and, once Completed, its scores.',
 } as const
 
-/** One job as callers see it. */
+/** One job in a response. */
 export type JobQuality = XStatic<typeof JOB_QUALITY_SCHEMA>
 
-/** A status as callers see it. */
+/** A status in a response. */
 export type JobStatus = JobQuality['status']

@@ -3,7 +3,7 @@ import type { JobId } from '../cdf/job-id.ts'
 import type { JobQuality, JobStatus } from './job-quality.ts'
 import { MAX_EXTERNAL_ID_LENGTH, MAX_TEXT_LENGTH } from './job-quality.ts'
 
-/** CDF's words, and those of its sister jobs (`BatchJobStatus`), to ours. */
+/** Maps CDF's statuses, and those of its similar jobs (`BatchJobStatus`), to ours. */
 const STATUSES: ReadonlyMap<string, JobStatus> = new Map([
   ['Queued', 'Queued'],
   ['Running', 'Running'],
@@ -15,22 +15,21 @@ const STATUSES: ReadonlyMap<string, JobStatus> = new Map([
   ['Timeout', 'Failed'],
 ])
 
-/** A matcher of a type that we do not know keeps at most this many members: the reference's only type has five. */
+/** Limit for matchers of unknown types. The only type in the reference has five members. */
 const MAX_MATCHER_MEMBERS = 100
 
-/** 9999-12-31T23:59:59.999Z, the last instant that RFC 3339 can write. */
+/** 9999-12-31T23:59:59.999Z, the last instant in RFC 3339. */
 const MAX_EPOCH_MS = 253402300799999
 
-/** A job in our form, and the names of CDF's fields that were not as the reference says. */
+/** A normalized job, and the names of CDF's fields that deviate from the reference. */
 export interface NormalizedJob {
   quality: JobQuality
   deviations: string[]
 }
 
 /**
- * CDF's job → ours. Pure: the same job gives the same answer, byte for byte.
- * @param jobId the id asked for, in canonical form
- * @param job what CDF sent
+ * Normalizes a job of CDF. Pure: the same input gives the same output, byte for byte.
+ * @param jobId the requested id, in canonical form
  */
 export function normalizeJob(jobId: JobId, job: CdfJob): NormalizedJob {
   const deviations: string[] = []
@@ -41,7 +40,7 @@ export function normalizeJob(jobId: JobId, job: CdfJob): NormalizedJob {
   }
 
   const status = STATUSES.get(job.status) ?? 'Unknown'
-  // The words of the reference are those that mean themselves, and Unknown is none of them.
+  // Statuses in the reference map to themselves; `Unknown` is not one of them.
   if (status !== job.status || status === 'Unknown') deviations.push('status')
 
   const percent = (field: keyof CdfJob): number | null => {
@@ -54,7 +53,7 @@ export function normalizeJob(jobId: JobId, job: CdfJob): NormalizedJob {
     return check(field, isValid, isValid ? new Date(epochMs).toISOString() : '')
   }
 
-  // Undocumented while Queued, so that nothing deviates.
+  // The reference does not define `startTime` while Queued.
   const startedAt = status === 'Queued' ? null : time('startTime')
   const quality: JobQuality = {
     jobId,
@@ -89,12 +88,12 @@ export function normalizeJob(jobId: JobId, job: CdfJob): NormalizedJob {
   return { quality, deviations }
 }
 
-/** True if a Completed job came without a single valid score, which is also what a renamed field looks like. */
+/** Whether a Completed job has no valid score at all. A renamed field looks the same. */
 export function lacksScores({ scores }: JobQuality): boolean {
   return scores !== null && Object.values(scores).every((score) => score === null)
 }
 
-/** `qualityScorePercent` (the reference) or, where that is absent, the name that CDF's own front end reads since 2023. */
+/** `qualityScorePercent` (reference) or, if absent, the name that CDF's own front end has read since 2023. */
 function qualityPercentOf(
   job: CdfJob,
   percent: (field: keyof CdfJob) => number | null,
@@ -148,14 +147,14 @@ function isEpochMs(value: unknown): value is number {
 }
 
 function isText(value: unknown, maxLength: number): value is string {
-  // In characters, as the schema counts; one takes at most two UTF-16 code units.
+  // JSON Schema counts characters. A character has at most two UTF-16 code units.
   if (typeof value !== 'string' || value.length > 2 * maxLength) return false
   return value.length <= maxLength || [...value].length <= maxLength
 }
 
-/** Without control characters and lone surrogates, and at most {@link MAX_TEXT_LENGTH} characters (code points). */
+/** Removes control characters and lone surrogates, and cuts the text at {@link MAX_TEXT_LENGTH} code points. */
 function printable(text: string): string {
   const clean = text.replace(/\p{Cc}/gu, '').toWellFormed()
-  // A character takes at most two UTF-16 code units, so that twice as many code units hold every one that counts.
+  // A code point has at most two UTF-16 code units.
   return [...clean.slice(0, 2 * MAX_TEXT_LENGTH)].slice(0, MAX_TEXT_LENGTH).join('')
 }

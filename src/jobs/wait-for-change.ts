@@ -1,71 +1,56 @@
-import type { After } from '../after.ts'
+import type { Scheduler } from '../async/scheduler.ts'
 import type { JobId } from '../cdf/job-id.ts'
-import type { JobRead } from './job-read.ts'
-import { isFinal } from './job-read.ts'
-import type { CallOrigin, JobWatches, Watcher } from './job-watches.ts'
+import type { JobPoller, JobSubscriber } from './job-poller.ts'
+import type { ReadContext } from './job-quality-reader.ts'
+import type { ReadResult } from './read-result.ts'
+import { isFinal } from './read-result.ts'
 
-/** What {@link waitForChange} waits with. */
+/** Options of {@link waitForChange}. */
 export interface WaitOptions {
-  watches: Pick<JobWatches, 'watch' | 'unwatch' | 'latest'>
-  after: After
-  /** Greatest time to wait. */
+  poller: Pick<JobPoller, 'subscribe' | 'unsubscribe' | 'latest'>
+  schedule: Scheduler
+  /** Greatest time to wait, milliseconds. */
   waitMs: number
-  /** Whether the caller wants to know of a state that is not final. */
-  isNews: (read: JobRead) => boolean
-  /** The caller's: when it aborts, the promise rejects with its reason. */
-  signal: AbortSignal
-  origin: CallOrigin
+  /** Whether a state that is not final ends the wait. */
+  hasChanged: (result: ReadResult) => boolean
+  context: ReadContext
 }
 
 /**
- * The state of a job as soon as it is news or final, else as it was read last when the time is over or the process
- * drains. A failure that may pass is waited out.
- * @param current the state that the caller would get without waiting
+ * Waits until a job has changed or its state is final. After `waitMs`, or when the process drains: its latest state.
+ * Transient problems do not end the wait.
+ * @param current the state before the wait
+ * @throws the reason of `context.signal`
  */
 export function waitForChange(
   jobId: JobId,
-  current: JobRead,
-  { watches, after, waitMs, isNews, signal, origin }: WaitOptions,
-): Promise<JobRead> {
+  current: ReadResult,
+  { poller, schedule, waitMs, hasChanged, context }: WaitOptions,
+): Promise<ReadResult> {
+  const { signal } = context
   return new Promise((resolve, reject) => {
-    const finish = (read: JobRead) => {
-      leave()
-      resolve(read)
+    const finish = (result: ReadResult) => {
+      stop()
+      resolve(result)
     }
-    const watcher: Watcher = {
-      told: (_jobId, read) => {
-        if (isFinal(read) || (read.answer && isNews(read))) finish(read)
+    const subscriber: JobSubscriber = {
+      onUpdate: (_jobId, result) => {
+        if (isFinal(result) || (result.response && hasChanged(result))) finish(result)
       },
-      ended: (_jobId, last) => finish(last),
+      onEnd: (_jobId, last) => finish(last),
     }
     const abort = () => {
-      leave()
+      stop()
       reject(signal.reason)
     }
-    const cancelTimeout = after(waitMs, () => finish(watches.latest(jobId) ?? current))
-    const leave = () => {
+    const cancelTimeout = schedule(waitMs, () => finish(poller.latest(jobId) ?? current))
+    const stop = () => {
       cancelTimeout()
       signal.removeEventListener('abort', abort)
-      watches.unwatch(jobId, watcher)
+      poller.unsubscribe(jobId, subscriber)
     }
     if (signal.aborted) return abort()
     signal.addEventListener('abort', abort, { once: true })
-    watches.watch(jobId, watcher, origin, current)
-  })
-}
-
-/**
- * What a promise gives, or something else if that takes longer.
- * @param limitMs 0 or more
- */
-export function within<Value, Other>(
-  promise: Promise<Value>,
-  limitMs: number,
-  after: After,
-  other: Other,
-): Promise<Value | Other> {
-  return new Promise((resolve, reject) => {
-    const cancel = after(limitMs, () => resolve(other))
-    promise.then(resolve, reject).finally(cancel)
+    poller.subscribe(jobId, subscriber, context, current)
   })
 }

@@ -1,4 +1,4 @@
-/** What a caller writes who has a client of @hey-api/openapi-ts; it has to compile unchanged. */
+/** The code of a caller that uses a client of @hey-api/openapi-ts. It must compile without changes. */
 import { createClient } from './generated/hey-api/client/index.ts'
 import type { JobQuality, Problem } from './generated/hey-api/index.ts'
 import { getJobQuality, listJobQualities } from './generated/hey-api/index.ts'
@@ -6,8 +6,8 @@ import { getJobQuality, listJobQualities } from './generated/hey-api/index.ts'
 const [baseUrl = '', token = '', jobId = '', unknownJobId = ''] = process.argv.slice(2)
 const client = createClient({ baseUrl, auth: token })
 
-/** What a caller would tell people about a job. */
-function told({ status, scores, errorMessage }: JobQuality): string {
+/** Describes a job for people. */
+function describe({ status, scores, errorMessage }: JobQuality): string {
   switch (status) {
     case 'Queued':
     case 'Running':
@@ -22,15 +22,15 @@ function told({ status, scores, errorMessage }: JobQuality): string {
   }
 }
 
-/** What a caller would tell people about a problem. */
-function toldProblem({ code, status, retryAfterSeconds }: Problem): string {
+/** Describes a problem for people. */
+function describeProblem({ code, status, retryAfterSeconds }: Problem): string {
   return code === 'job-not-found' ? `no such job (${status})` : `again in ${retryAfterSeconds} s`
 }
 
-/** Each of these is a mistake that the contract's types have to find. */
-export function mistakes(quality: JobQuality, problem: Problem): unknown[] {
+/** Incorrect uses of the contract, which must not compile. */
+export function incorrectUses(quality: JobQuality, problem: Problem): unknown[] {
   return [
-    // @ts-expect-error: there are no scores before the job is Completed.
+    // @ts-expect-error: a job has no scores before it is Completed.
     quality.scores.qualityPercent,
     // @ts-expect-error: a score may be missing.
     quality.scores?.qualityPercent.toFixed(2),
@@ -38,13 +38,13 @@ export function mistakes(quality: JobQuality, problem: Problem): unknown[] {
     quality.status === 'Done',
     // @ts-expect-error: no such code.
     problem.code === 'no-such-job',
-    // @ts-expect-error: not every problem passes.
+    // @ts-expect-error: not every problem has this member.
     problem.retryAfterSeconds.toFixed(),
     // @ts-expect-error: no such member.
     quality.percent,
-    // @ts-expect-error: which job?
+    // @ts-expect-error: the job id is missing.
     getJobQuality({ client }),
-    // @ts-expect-error: several ids are an array.
+    // @ts-expect-error: job ids are an array.
     listJobQualities({ client, query: { jobId: 'A,B' } }),
   ]
 }
@@ -61,11 +61,12 @@ const batch = await listJobQualities({ client, query: { jobId: [jobId, unknownJo
 
 console.log(
   JSON.stringify({
-    read: read.data && told(read.data),
+    read: read.data && describe(read.data),
     again: again.response?.status,
-    unknown: unknown.error && toldProblem(unknown.error),
+    unknown: unknown.error && describeProblem(unknown.error),
     batch: batch.data?.items.map(
-      ({ quality, problem }) => (quality && told(quality)) ?? (problem && toldProblem(problem)),
+      ({ quality, problem }) =>
+        (quality && describe(quality)) ?? (problem && describeProblem(problem)),
     ),
   }),
 )

@@ -7,7 +7,7 @@ import { parseJobId } from '../../src/cdf/job-id.ts'
 import type { JobQuality } from '../../src/jobs/job-quality.ts'
 import { JOB_QUALITY_SCHEMA } from '../../src/jobs/job-quality.ts'
 import { lacksScores, normalizeJob } from '../../src/jobs/normalize-job.ts'
-import { FIXTURES, fixtureText, JOB_ID } from '../helper.ts'
+import { FIXTURES, fixtureText, JOB_ID } from '../support/fixtures.ts'
 
 const jobId = parseJobId(JOB_ID) as JobId
 const schema = Compile(JOB_QUALITY_SCHEMA)
@@ -59,7 +59,7 @@ const byFixture: Record<string, [quality: JobQuality, deviations: string[]]> = {
   ],
   'estimate-running.json': [running, []],
   'estimate-completed.json': [completed, []],
-  'estimate-completed-drifted.json': [completed, ['qualityScorePercent']],
+  'estimate-completed-renamed-score.json': [completed, ['qualityScorePercent']],
   'estimate-completed-boundary.json': [
     {
       ...completed,
@@ -99,11 +99,11 @@ for (const { file, note } of FIXTURES.filter((fixture) => fixture.file.startsWit
     const expected = byFixture[file]
     if (!expected) return t.fail(`no expectation for ${file}`)
     const parsed = parseCdfJob(fixtureText(file))
-    if (!parsed) return t.fail(`${file} is no job`)
+    if (!parsed) return t.fail(`${file} is not a job`)
     const { quality, deviations } = normalizeJob(jobId, parsed)
     t.strictSame(quality, expected[0])
     t.strictSame(deviations, expected[1])
-    t.ok(schema.Check(quality), 'as promised by the schema')
+    t.ok(schema.Check(quality), 'matches the schema')
   })
 }
 
@@ -114,196 +114,206 @@ const rules: [
   deviations: string[],
 ][] = [
   [
-    'Distributing is Running',
+    'maps the status Distributing to Running',
     { status: 'Distributing' },
     { status: 'Running', done: false, scores: null },
     ['status'],
   ],
   [
-    'Distributed is Running',
+    'maps the status Distributed to Running',
     { status: 'Distributed' },
     { status: 'Running', done: false, scores: null },
     ['status'],
   ],
   [
-    'Collecting is Running',
+    'maps the status Collecting to Running',
     { status: 'Collecting' },
     { status: 'Running', done: false, scores: null },
     ['status'],
   ],
   [
-    'Timeout is Failed',
+    'maps the status Timeout to Failed',
     { status: 'Timeout', errorMessage: 'too slow' },
     { status: 'Failed', done: true, scores: null, errorMessage: 'too slow' },
     ['status'],
   ],
   [
-    'any other status is Unknown and not done',
+    'maps any other status to Unknown, which is not done',
     { status: 'Paused' },
     { status: 'Unknown', done: false, scores: null },
     ['status'],
   ],
   [
-    'a status Unknown is one that the reference does not know',
+    'reports the status Unknown as a deviation',
     { status: 'Unknown' },
     { status: 'Unknown', done: false, scores: null },
     ['status'],
   ],
   [
-    'a status is compared exactly',
+    'compares the status case-sensitively',
     { status: 'completed' },
     { status: 'Unknown', done: false },
     ['status'],
   ],
   [
-    'a status that is a member of every object is Unknown',
+    'maps the status constructor to Unknown',
     { status: 'constructor' },
     { status: 'Unknown' },
     ['status'],
   ],
-  ['the id is the one asked for', { jobId: JOB_ID.toUpperCase() }, { jobId: JOB_ID }, []],
-  ['only a Completed job has scores', { status: 'Running' }, { scores: null }, []],
+  ['returns the requested job id', { jobId: JOB_ID.toUpperCase() }, { jobId: JOB_ID }, []],
+  ['returns scores only for a Completed job', { status: 'Running' }, { scores: null }, []],
   [
-    'only a Failed job has an error message',
+    'returns an error message only for a Failed job',
     { errorMessage: 'left over' },
     { errorMessage: null },
     [],
   ],
-  ['a Queued job has not started', { status: 'Queued' }, { startedAt: null }, []],
+  ['returns no start time for a Queued job', { status: 'Queued' }, { startedAt: null }, []],
   [
-    '0 is a score',
+    'accepts the score 0',
     { qualityScorePercent: 0 },
     { scores: { qualityPercent: 0, confidencePercent: 62.31, contextualizationPercent: 71.04 } },
     [],
   ],
   [
-    'a score over 100 is none',
+    'drops a score greater than 100',
     { confidencePercent: 100.1 },
     { scores: { qualityPercent: 87.5, confidencePercent: null, contextualizationPercent: 71.04 } },
     ['confidencePercent'],
   ],
   [
-    'a negative score is none',
+    'drops a negative score',
     { confidencePercent: -0.1 },
     { scores: { qualityPercent: 87.5, confidencePercent: null, contextualizationPercent: 71.04 } },
     ['confidencePercent'],
   ],
   [
-    'a score as text is none',
+    'drops a score that is a string',
     { confidencePercent: '50' },
     { scores: { qualityPercent: 87.5, confidencePercent: null, contextualizationPercent: 71.04 } },
     ['confidencePercent'],
   ],
   [
-    'a score that is not finite is none',
+    'drops a score that is not finite',
     { confidencePercent: Number.POSITIVE_INFINITY },
     { scores: { qualityPercent: 87.5, confidencePercent: null, contextualizationPercent: 71.04 } },
     ['confidencePercent'],
   ],
   [
-    'the name of the reference wins over the newer one',
+    'prefers qualityScorePercent to estimatedCorrectnessScorePercent',
     { estimatedCorrectnessScorePercent: 1 },
     { scores: { qualityPercent: 87.5, confidencePercent: 62.31, contextualizationPercent: 71.04 } },
     [],
   ],
   [
-    'a null under the name of the reference is absent',
+    'reads estimatedCorrectnessScorePercent if qualityScorePercent is null',
     { qualityScorePercent: null, estimatedCorrectnessScorePercent: 91 },
     { scores: { qualityPercent: 91, confidencePercent: 62.31, contextualizationPercent: 71.04 } },
     ['qualityScorePercent'],
   ],
   [
-    'an invalid score is not replaced by the newer name',
+    'does not read estimatedCorrectnessScorePercent if qualityScorePercent is invalid',
     { qualityScorePercent: 101, estimatedCorrectnessScorePercent: 91 },
     { scores: { qualityPercent: null, confidencePercent: 62.31, contextualizationPercent: 71.04 } },
     ['qualityScorePercent'],
   ],
   [
-    'control characters leave an error message',
+    'removes control characters from an error message',
     { status: 'Failed', errorMessage: 'a\u0000b\nc\u001b[31md\u0085e\u007ff' },
     { errorMessage: 'abc[31mdef' },
     [],
   ],
   [
-    'an error message is cut at 1,000 characters',
+    'truncates an error message to 1,000 characters',
     { status: 'Failed', errorMessage: 'x'.repeat(1500) },
     { errorMessage: 'x'.repeat(1000) },
     [],
   ],
   [
-    'a cut never splits a character',
+    'does not split a surrogate pair when truncating',
     { status: 'Failed', errorMessage: '😀'.repeat(1500) },
     { errorMessage: '😀'.repeat(1000) },
     [],
   ],
   [
-    'half a character is replaced',
+    'replaces a lone surrogate',
     { status: 'Failed', errorMessage: 'a\ud800b' },
     { errorMessage: 'a\ufffdb' },
     [],
   ],
   [
-    'an empty error message is none',
+    'returns null for an empty error message',
     { status: 'Failed', errorMessage: '\n' },
     { errorMessage: null },
     [],
   ],
   [
-    'an error message that is no text is none',
+    'drops an error message that is not a string',
     { status: 'Failed', errorMessage: { text: 'x' } },
     { errorMessage: null },
     ['errorMessage'],
   ],
-  ['a time as text is none', { createdTime: '2026-01-07' }, { createdAt: null }, ['createdTime']],
-  ['a negative time is none', { statusTime: -1 }, { statusChangedAt: null }, ['statusTime']],
   [
-    'a time with a fraction is none',
+    'drops a time that is a string',
+    { createdTime: '2026-01-07' },
+    { createdAt: null },
+    ['createdTime'],
+  ],
+  ['drops a negative time', { statusTime: -1 }, { statusChangedAt: null }, ['statusTime']],
+  [
+    'drops a time that is not an integer',
     { statusTime: 1.5 },
     { statusChangedAt: null },
     ['statusTime'],
   ],
   [
-    'a time that RFC 3339 cannot write is none',
+    'drops a time after the year 9999',
     { startTime: 253402300800000 },
     { startedAt: null },
     ['startTime'],
   ],
   [
-    'the last instant of RFC 3339',
+    'accepts the last millisecond of the year 9999',
     { startTime: 253402300799999 },
     { startedAt: '9999-12-31T23:59:59.999Z' },
     [],
   ],
-  ['an absent time is null', { createdTime: undefined }, { createdAt: null }, ['createdTime']],
   [
-    'an absent advanced join is null',
+    'returns null for a missing time',
+    { createdTime: undefined },
+    { createdAt: null },
+    ['createdTime'],
+  ],
+  [
+    'returns null for a missing advanced join',
     { advancedJoinExternalId: undefined },
     { advancedJoinExternalId: null },
     ['advancedJoinExternalId'],
   ],
   [
-    'an external id that is longer than CDF allows is null',
+    'drops an external id of more than 255 characters',
     { advancedJoinExternalId: 'x'.repeat(256) },
     { advancedJoinExternalId: null },
     ['advancedJoinExternalId'],
   ],
-  ['an absent matcher is null', { matcher: undefined }, { matcher: null }, ['matcher']],
-  ['a matcher that is no object is null', { matcher: ['raw'] }, { matcher: null }, ['matcher']],
-  ['a matcher without type is null', { matcher: { dbName: 'x' } }, { matcher: null }, ['matcher']],
+  ['returns null for a missing matcher', { matcher: undefined }, { matcher: null }, ['matcher']],
+  ['drops a matcher that is not an object', { matcher: ['raw'] }, { matcher: null }, ['matcher']],
+  ['drops a matcher without type', { matcher: { dbName: 'x' } }, { matcher: null }, ['matcher']],
   [
-    'a raw matcher has its five keys and no other',
+    'returns exactly five keys for a raw matcher',
     { matcher: { ...matcher, dbName: 7, extra: 'x' } },
     { matcher: { ...matcher, dbName: null } },
     ['matcher'],
   ],
   [
-    'another matcher keeps its string members',
+    'returns the string members of any other matcher',
     { matcher: { type: 'regex', pattern: 'x', limit: 3, nested: {} } },
     { matcher: { type: 'regex', pattern: 'x' } },
     ['matcher'],
   ],
   [
-    'a matcher cannot reach a prototype',
+    'drops the member __proto__ of a matcher',
     { matcher: JSON.parse('{"type":"regex","__proto__":"x"}') },
     { matcher: { type: 'regex' } },
     ['matcher'],
@@ -315,19 +325,19 @@ for (const [name, members, expected, deviations] of rules) {
     const normalized = normalizeJob(jobId, job(members))
     t.strictSame({ ...normalized.quality, ...expected }, normalized.quality)
     t.strictSame(normalized.deviations, deviations)
-    t.ok(schema.Check(normalized.quality), 'as promised by the schema')
-    t.strictSame(Object.keys(normalized.quality), Object.keys(completed), 'every key, in order')
+    t.ok(schema.Check(normalized.quality), 'matches the schema')
+    t.strictSame(Object.keys(normalized.quality), Object.keys(completed), 'all keys in order')
   })
 }
 
-t.test('is pure: the same job, byte for byte', async (t) => {
+t.test('returns equal results for equal jobs and does not modify the job', async (t) => {
   const input = job({})
   const before = JSON.stringify(input)
   t.equal(JSON.stringify(normalizeJob(jobId, input)), JSON.stringify(normalizeJob(jobId, input)))
   t.equal(JSON.stringify(input), before)
 })
 
-t.test('knows a Completed job without any score', async (t) => {
+t.test('detects a Completed job without any score', async (t) => {
   t.equal(lacksScores({ ...completed, scores: noScores }), true)
   t.equal(lacksScores({ ...completed, scores: { ...noScores, confidencePercent: 0 } }), false)
   t.equal(lacksScores(running), false)

@@ -1,7 +1,9 @@
 import { connect } from 'node:net'
 import t from 'tap'
-import { lasting, SCORES } from '../../simulator/simulated-job.ts'
-import { JOB_ID, jobIdOf, startService, until } from '../helper.ts'
+import { lasting, SCORES } from '../../simulator/upstream/simulated-job.ts'
+import { JOB_ID, jobIdOf } from '../support/fixtures.ts'
+import { startService } from '../support/start-service.ts'
+import { until } from '../support/wait.ts'
 
 const UUID = /^[0-9a-f-]{36}$/
 
@@ -91,7 +93,7 @@ t.test('logs a call to CDF that failed, whoever it was for, and no good one', as
   simulator.cdf.faults.next({ status: 429 })
   await quality('2', { 'x-request-id': 'mine' })
   t.match(
-    logs.filter(({ msg }) => msg === 'CDF call'),
+    logs.filter(({ msg }) => msg === 'CDF request'),
     [{ outcome: 'upstream-throttled', upstream: { status: 429 }, requestId: 'mine', level: 30 }],
   )
 })
@@ -142,11 +144,11 @@ t.test(
     const lines = () => logs.filter(({ msg }) => msg === 'request')
     await until(() => lines().length === paths.length)
     t.ok(lines().every(({ status }) => status === 499))
-    await until(() => app.lifeCycle.missing.size === 0)
+    await until(() => app.lifeCycle.readinessBlockers.size === 0)
     // Whoever stays comes after them.
     await quality('7', { authorization: `Bearer ${token}` })
     t.equal(simulator.cdf.requests.length, simulator.cdf.readsOf('7'))
-    t.equal(app.jobWatches.sizes.watchers, 0)
+    t.equal(app.jobPoller.sizes.watchers, 0)
     await until(() => lines().length > paths.length)
     t.equal(lines().length, paths.length + 1, 'once each')
     t.match(await app.metrics.text(), 'status="499"')
@@ -162,7 +164,7 @@ t.test('logs whoever hangs up behind another request of the same connection', as
       `GET /jobs/${jobId}/quality HTTP/1.1\r\nHost: x\r\nX-Request-Id: mine-${jobId}\r\nPrefer: wait=20\r\n\r\n`,
     )
   }
-  await until(() => app.jobWatches.sizes.watchers === 2)
+  await until(() => app.jobPoller.sizes.watchers === 2)
   socket.destroy()
   const lines = () => logs.filter(({ msg }) => msg === 'request')
   await until(() => lines().length >= 2)
@@ -173,5 +175,5 @@ t.test('logs whoever hangs up behind another request of the same connection', as
       ['mine-2', 499],
     ],
   )
-  t.equal(app.jobWatches.sizes.watchers, 0)
+  t.equal(app.jobPoller.sizes.watchers, 0)
 })

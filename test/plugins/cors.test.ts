@@ -1,6 +1,9 @@
 import t from 'tap'
-import { lasting, SCORES } from '../../simulator/simulated-job.ts'
-import { JOB_ID, parseRaw, request, sendRaw, startService } from '../helper.ts'
+import { lasting, SCORES } from '../../simulator/upstream/simulated-job.ts'
+import { JOB_ID } from '../support/fixtures.ts'
+import { parseRaw, sendRaw } from '../support/raw-socket.ts'
+import { request } from '../support/request.ts'
+import { startService } from '../support/start-service.ts'
 
 const APP = 'https://app.example'
 const PATH = `/jobs/${JOB_ID}/quality`

@@ -1,8 +1,12 @@
 import { METHODS } from 'node:http'
 import { connect } from 'node:net'
 import t from 'tap'
-import { lasting, SCORES } from '../../simulator/simulated-job.ts'
-import { assertProblem, JOB_ID, parseRaw, request, sendRaw, startService } from '../helper.ts'
+import { lasting, SCORES } from '../../simulator/upstream/simulated-job.ts'
+import { assertProblem } from '../support/assert-problem.ts'
+import { JOB_ID } from '../support/fixtures.ts'
+import { parseRaw, sendRaw } from '../support/raw-socket.ts'
+import { request } from '../support/request.ts'
+import { startService } from '../support/start-service.ts'
 
 const unknownPaths = [
   '/nope',

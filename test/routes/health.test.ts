@@ -1,5 +1,6 @@
 import t from 'tap'
-import { startService, until } from '../helper.ts'
+import { startService } from '../support/start-service.ts'
+import { until } from '../support/wait.ts'
 
 t.test('is alive whatever happens', async (t) => {
   const { get, simulator } = await startService(t)
@@ -23,12 +24,12 @@ t.test(
     t.match(notYet, { status: 503, body: { code: 'identity-provider-unavailable' } })
     t.equal(notYet.headers.get('retry-after'), '2')
     faults.clear()
-    await until(() => app.lifeCycle.missing.size === 0)
+    await until(() => app.lifeCycle.readinessBlockers.size === 0)
     faults.standing = 'reset'
     simulator.cdf.faults.standing = 'reset'
-    const { exchanges } = simulator.identityProvider
+    const { tokenRequests } = simulator.identityProvider
     t.strictSame((await get('/health/ready')).body, { status: 'ok' })
-    t.equal(simulator.identityProvider.exchanges, exchanges)
+    t.equal(simulator.identityProvider.tokenRequests, tokenRequests)
     t.equal(simulator.cdf.requests.length, 0)
   },
 )
@@ -36,8 +37,8 @@ t.test(
 t.test('is not ready before it has a token', async (t) => {
   const environment = { IDP_CLIENT_SECRET: 'wrong' }
   const { get, app, simulator } = await startService(t, { environment })
-  await until(() => simulator.identityProvider.exchanges > 0)
-  t.strictSame([...app.lifeCycle.missing], ['identity-provider-unavailable'])
+  await until(() => simulator.identityProvider.tokenRequests > 0)
+  t.strictSame([...app.lifeCycle.readinessBlockers], ['identity-provider-unavailable'])
   t.match(await get('/health/ready'), {
     status: 503,
     body: { code: 'identity-provider-unavailable' },
@@ -47,7 +48,7 @@ t.test('is not ready before it has a token', async (t) => {
 
 t.test('is not ready while draining, and closes each connection', async (t) => {
   const { get, app } = await startService(t)
-  await until(() => app.lifeCycle.missing.size === 0)
+  await until(() => app.lifeCycle.readinessBlockers.size === 0)
   app.lifeCycle.drain()
   const ready = await get('/health/ready')
   t.match(ready, { status: 503, body: { code: 'overloaded' } })

@@ -1,20 +1,20 @@
-import { connect } from 'node:net'
 import t from 'tap'
-import { lasting, SCORES } from '../../simulator/simulated-job.ts'
+import { lasting, SCORES } from '../../simulator/upstream/simulated-job.ts'
 import type { JobId } from '../../src/cdf/job-id.ts'
-import { toJobAnswer } from '../../src/jobs/job-answer.ts'
-import type { JobQuality } from '../../src/jobs/job-quality.ts'
-import { openEvents } from '../event-stream.ts'
-import { assertProblem, JOB_ID, jobIdOf, request, until } from '../helper.ts'
-import { passing, startMovingService } from '../moving-service.ts'
+import { assertProblem } from '../support/assert-problem.ts'
+import { openEvents } from '../support/event-stream.ts'
+import { progressing, startFakeTimeService } from '../support/fake-time-service.ts'
+import { JOB_ID, jobIdOf } from '../support/fixtures.ts'
+import { request } from '../support/request.ts'
+import { until } from '../support/wait.ts'
 
 const PATH = `/jobs/${JOB_ID}/quality/events`
 const pathOf = (...jobIds: string[]) =>
   `/jobs/quality/events?${jobIds.map((jobId) => `jobId=${jobId}`).join('&')}`
 
-t.test('streams what becomes of a job until it is done', async (t) => {
-  const { url, simulator, quality, pass } = await startMovingService(t)
-  simulator.cdf.addJob(passing(JOB_ID))
+t.test('streams each status of a job until it is done', async (t) => {
+  const { url, simulator, quality, advance } = await startFakeTimeService(t)
+  simulator.cdf.addJob(progressing(JOB_ID))
   const stream = await openEvents(t, `${url}${PATH}`)
   t.equal(stream.status, 200)
   t.equal(stream.headers.get('content-type'), 'text/event-stream')
@@ -33,9 +33,9 @@ t.test('streams what becomes of a job until it is done', async (t) => {
     id: first.headers.get('etag') ?? '',
     data: first.text,
   })
-  await pass(10_000)
+  await advance(10_000)
   await until(() => stream.events.length === 2)
-  await pass(10_000)
+  await advance(10_000)
   await until(stream.hasEnded)
   t.strictSame(stream.states(), ['Queued', 'Running', 'Completed'])
   const last = await quality()
@@ -44,8 +44,8 @@ t.test('streams what becomes of a job until it is done', async (t) => {
   t.equal(stream.events[2]?.data, last.text)
 })
 
-t.test('ends at once for a job that is done', async (t) => {
-  const { url, simulator } = await startMovingService(t)
+t.test('sends one event for a done job and ends', async (t) => {
+  const { url, simulator } = await startFakeTimeService(t)
   simulator.cdf.addJob(lasting(JOB_ID, 'Failed', { errorMessage: 'line\nbreaks\rand more' }))
   for (const _ of ['from CDF', 'from the cache']) {
     const stream = await openEvents(t, `${url}${PATH}`)
@@ -55,8 +55,8 @@ t.test('ends at once for a job that is done', async (t) => {
   t.equal(simulator.cdf.requests.length, 1)
 })
 
-t.test('tells an EventSource that knows the end to stop', async (t) => {
-  const { url, simulator, quality, get } = await startMovingService(t)
+t.test('answers 204 if Last-Event-ID is the final state', async (t) => {
+  const { url, simulator, quality, get } = await startFakeTimeService(t)
   simulator.cdf.addJob(lasting(JOB_ID, 'Completed', SCORES))
   simulator.cdf.addJob(lasting(jobIdOf(1), 'Running'))
   const etag = (await quality()).headers.get('etag') ?? ''
@@ -73,11 +73,11 @@ t.test('tells an EventSource that knows the end to stop', async (t) => {
     'last-event-id': running,
   })
   await until(() => stream.events.length === 1)
-  t.strictSame(stream.states(), ['Running'], 'the state of a job that goes on is told again')
+  t.strictSame(stream.states(), ['Running'], 'sends the state of a pending job again')
 })
 
-t.test('tells of a job that is not there, once, and then to stop', async (t) => {
-  const { url, get } = await startMovingService(t)
+t.test('sends one problem event for an unknown job and ends, then answers 204', async (t) => {
+  const { url, get } = await startFakeTimeService(t)
   const stream = await openEvents(t, `${url}${PATH}`, { 'x-request-id': 'mine' })
   await until(stream.hasEnded)
   t.equal(stream.events[0]?.event, 'problem')
@@ -92,45 +92,50 @@ t.test('tells of a job that is not there, once, and then to stop', async (t) => 
   t.equal(again.status, 204)
 })
 
-t.test('tells of a failure that passes, and of its passing', async (t) => {
-  const { url, simulator, pass } = await startMovingService(t, { JOB_STALE_IF_ERROR_SECONDS: '0' })
-  simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
-  simulator.cdf.faults.next({ status: 429 })
-  const stream = await openEvents(t, `${url}${PATH}`)
-  await until(() => stream.events.length === 1)
-  await pass(2_000)
-  await until(() => stream.events.length === 2)
-  simulator.cdf.faults.standing = { status: 500 }
-  await pass(4_000)
-  simulator.cdf.faults.clear()
-  await pass(60_000)
-  await until(() => stream.events.length === 4)
-  t.strictSame(stream.states(), ['upstream-throttled', 'Running', 'upstream-error', 'Running'])
-  t.equal(stream.events[0]?.id, undefined, 'what passes is no state to come back with')
-  t.notOk(stream.hasEnded())
-})
+t.test(
+  'sends a problem event after a transient failure, and the state when CDF recovers',
+  async (t) => {
+    const { url, simulator, advance } = await startFakeTimeService(t, {
+      JOB_STALE_IF_ERROR_SECONDS: '0',
+    })
+    simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
+    simulator.cdf.faults.next({ status: 429 })
+    const stream = await openEvents(t, `${url}${PATH}`)
+    await until(() => stream.events.length === 1)
+    await advance(2_000)
+    await until(() => stream.events.length === 2)
+    simulator.cdf.faults.standing = { status: 500 }
+    await advance(4_000)
+    simulator.cdf.faults.clear()
+    await advance(60_000)
+    await until(() => stream.events.length === 4)
+    t.strictSame(stream.states(), ['upstream-throttled', 'Running', 'upstream-error', 'Running'])
+    t.equal(stream.events[0]?.id, undefined, 'the event of a transient problem has no id')
+    t.notOk(stream.hasEnded())
+  },
+)
 
-t.test('says nothing of a failure while the last answer serves', async (t) => {
-  const { url, simulator, pass } = await startMovingService(t)
+t.test('sends no event while CDF fails and the cached response may be served', async (t) => {
+  const { url, simulator, advance } = await startFakeTimeService(t)
   simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
   const stream = await openEvents(t, `${url}${PATH}`)
   await until(() => stream.events.length === 1)
   simulator.cdf.faults.standing = { status: 500 }
-  await pass(10_000)
+  await advance(10_000)
   t.strictSame(stream.states(), ['Running'])
 })
 
-t.test('streams several jobs, in any state, until all of them are over', async (t) => {
-  const { url, simulator, get, pass } = await startMovingService(t)
-  const [done, going, unknown] = [jobIdOf(1), jobIdOf(2), jobIdOf(3)]
+t.test('streams several jobs until all of them are done', async (t) => {
+  const { url, simulator, get, advance } = await startFakeTimeService(t)
+  const [done, pending, unknown] = [jobIdOf(1), jobIdOf(2), jobIdOf(3)]
   simulator.cdf.addJob(lasting(done, 'Completed', SCORES))
-  simulator.cdf.addJob(passing(going))
-  const path = pathOf(done, going, unknown, done.toUpperCase())
+  simulator.cdf.addJob(progressing(pending))
+  const path = pathOf(done, pending, unknown, done.toUpperCase())
   const stream = await openEvents(t, `${url}${path}`)
   await until(() => stream.events.length === 3)
-  await pass(10_000)
+  await advance(10_000)
   await until(() => stream.events.length === 4)
-  await pass(10_000)
+  await advance(10_000)
   await until(stream.hasEnded)
   const byJob = Object.groupBy(
     stream.events.map(({ data }) => JSON.parse(data)),
@@ -145,7 +150,7 @@ t.test('streams several jobs, in any state, until all of them are over', async (
     ),
     {
       [done]: ['Completed'],
-      [going]: ['Queued', 'Running', 'Completed'],
+      [pending]: ['Queued', 'Running', 'Completed'],
       [unknown]: ['job-not-found'],
     },
   )
@@ -153,18 +158,18 @@ t.test('streams several jobs, in any state, until all of them are over', async (
 
   const ids = stream.text().match(/(?<=^id: ).*$/gm) ?? []
   const stop = await get(path, { 'last-event-id': ids.at(-1) ?? '' })
-  t.equal(stop.status, 204, 'the last id stands for all of them')
+  t.equal(stop.status, 204, 'the last id covers all jobs')
   const more = await openEvents(t, `${url}${path}`, { 'last-event-id': ids[1] ?? '' })
   await until(more.hasEnded)
-  t.equal(more.events.length, 3, 'who has not heard of all of them is told')
+  t.equal(more.events.length, 3, 'an earlier id covers fewer jobs')
   const [first] = stream.events
   const one = await openEvents(t, `${url}${path}`, { 'last-event-id': first?.id ?? '' })
   await until(one.hasEnded)
-  t.equal(one.events.length, 3, 'who has heard of one of them is, too')
+  t.equal(one.events.length, 3, 'the first id covers one job')
 })
 
-t.test('has one reader at CDF for all who stream, wait or ask', async (t) => {
-  const { url, simulator, quality, pass, clock } = await startMovingService(t)
+t.test('shares one poll of CDF per job among all streams, waits and plain requests', async (t) => {
+  const { url, simulator, quality, advance, clock } = await startFakeTimeService(t)
   simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
   const streams = await Promise.all([
     ...Array.from({ length: 30 }, () => openEvents(t, `${url}${PATH}`)),
@@ -173,19 +178,19 @@ t.test('has one reader at CDF for all who stream, wait or ask', async (t) => {
   await until(() => streams.every(({ events }) => events.length > 0))
   t.equal(simulator.cdf.readsOf(JOB_ID), 1)
   for (let second = 1; second <= 5; second += 1) {
-    await pass(1_000)
+    await advance(1_000)
     await quality()
     t.equal(simulator.cdf.readsOf(JOB_ID), 1 + second)
   }
-  for (const { leave } of streams) leave()
+  for (const { close } of streams) close()
   await until(() => clock.timers.size === 0)
   const before = simulator.cdf.requests.length
-  await pass(60_000)
-  t.equal(simulator.cdf.requests.length, before, 'nobody asks for those who have left')
+  await advance(60_000)
+  t.equal(simulator.cdf.requests.length, before, 'no read after all callers have disconnected')
 })
 
-t.test('sends a comment line every 15 seconds', async (t) => {
-  const { url, simulator, clock } = await startMovingService(t)
+t.test('sends a comment every 15 seconds as a keep-alive', async (t) => {
+  const { url, simulator, clock } = await startFakeTimeService(t)
   simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
   const stream = await openEvents(t, `${url}${PATH}`)
   await until(() => stream.events.length === 1)
@@ -196,8 +201,8 @@ t.test('sends a comment line every 15 seconds', async (t) => {
   t.strictSame(stream.states(), ['Running'])
 })
 
-t.test('ends with the token of its caller', async (t) => {
-  const { url, simulator, clock } = await startMovingService(t, { AUTH_MODE: 'jwt' })
+t.test('ends when the access token of the caller expires', async (t) => {
+  const { url, simulator, clock } = await startFakeTimeService(t, { AUTH_MODE: 'jwt' })
   simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
   const exp = Math.floor(Date.now() / 1000) + 120
   const token = await simulator.identityProvider.signCallerToken({ exp })
@@ -211,10 +216,10 @@ t.test('ends with the token of its caller', async (t) => {
   t.strictSame(stream.states(), ['Running'])
 })
 
-t.test('tells one state even to a token that ends at once', async (t) => {
-  const { url, simulator, clock } = await startMovingService(t, { AUTH_MODE: 'jwt' })
+t.test('sends one state even if the access token is about to expire', async (t) => {
+  const { url, simulator, clock } = await startFakeTimeService(t, { AUTH_MODE: 'jwt' })
   simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
-  // The door takes the clocks of others to be a little wrong.
+  // Expired, but within the clock tolerance.
   const exp = Math.floor(Date.now() / 1000) - 10
   const token = await simulator.identityProvider.signCallerToken({ exp })
   const stream = await openEvents(t, `${url}${PATH}`, { authorization: `Bearer ${token}` })
@@ -224,8 +229,8 @@ t.test('tells one state even to a token that ends at once', async (t) => {
   t.strictSame(stream.states(), ['Running'])
 })
 
-t.test('does not let a slow job hold up the others when somebody comes back', async (t) => {
-  const { url, app, simulator, quality, clock } = await startMovingService(t)
+t.test('does not delay the other jobs for a slow one when a stream resumes', async (t) => {
+  const { url, app, simulator, quality, clock } = await startFakeTimeService(t)
   simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
   simulator.cdf.faults.next('hang')
   const waiting = quality('1')
@@ -236,25 +241,25 @@ t.test('does not let a slow job hold up the others when somebody comes back', as
   const stream = await opening
   await until(() => stream.events.length === 1)
   t.strictSame(stream.states(), ['Running'])
-  t.equal(simulator.cdf.readsOf('1'), 1, 'the slow one is not asked for twice')
+  t.equal(simulator.cdf.readsOf('1'), 1, 'no second read of the slow job')
   t.equal(simulator.cdf.readsOf(JOB_ID), 1)
   await waiting
 })
 
-t.test('is behind the door, and takes no bad id', async (t) => {
-  const { get, simulator } = await startMovingService(t, { AUTH_MODE: 'jwt' })
+t.test('requires an access token, and rejects invalid job ids', async (t) => {
+  const { get, simulator } = await startFakeTimeService(t, { AUTH_MODE: 'jwt' })
   for (const path of [PATH, pathOf(JOB_ID)]) {
     assertProblem(t, await get(path), 401, 'unauthenticated')
   }
   const authorization = `Bearer ${await simulator.identityProvider.signCallerToken()}`
-  const bad = await get('/jobs/0012/quality/events', { authorization })
-  assertProblem(t, bad, 400, 'invalid-job-id')
+  const invalid = await get('/jobs/0012/quality/events', { authorization })
+  assertProblem(t, invalid, 400, 'invalid-job-id')
   assertProblem(t, await get(pathOf(), { authorization }), 400, 'invalid-request')
   t.equal(simulator.cdf.requests.length, 0)
 })
 
-t.test('lets one caller hold so many streams and no more', async (t) => {
-  const { url, simulator } = await startMovingService(t, {
+t.test('limits the concurrent streams of each caller', async (t) => {
+  const { url, simulator } = await startFakeTimeService(t, {
     AUTH_MODE: 'jwt',
     CALLER_MAX_STREAMS: '2',
   })
@@ -269,48 +274,17 @@ t.test('lets one caller hold so many streams and no more', async (t) => {
   assertProblem(t, refused, 429, 'too-many-requests')
   t.equal(refused.headers.get('retry-after'), '5')
   t.equal(refused.headers.get('x-accel-buffering'), null)
-  t.match((refused.body as { detail: string }).detail, /too many streams/)
+  t.match((refused.body as { detail: string }).detail, /too many open streams/)
   t.equal((await openEvents(t, `${url}${PATH}`, await headersOf('you'))).status, 200)
   t.equal((await request(`${url}/jobs/${JOB_ID}/quality`, { headers: mine })).status, 200)
-  first.leave()
+  first.close()
   let again = 0
   while (again !== 200) again = (await openEvents(t, `${url}${PATH}`, mine)).status
-  t.pass('and another one as soon as one of them has ended')
+  t.pass('accepts a new stream after one has ended')
 })
 
-t.test('keeps the newest state for who reads slowly, not a queue of all', async (t) => {
-  const { url, port, simulator, app } = await startMovingService(t)
-  simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
-  const { body } = await request(`${url}/jobs/${JOB_ID}/quality`)
-  const socket = connect(port, '127.0.0.1')
-  t.teardown(() => socket.destroy())
-  socket.pause()
-  socket.write(`GET ${PATH} HTTP/1.1\r\nHost: x\r\n\r\n`)
-  await until(() => app.jobWatches.sizes.watchers === 1)
-  const STATES = 20_000
-  for (let number = 1; number <= STATES; number += 1) {
-    const quality = { ...(body as JobQuality), errorMessage: `${number} ${'x'.repeat(1_000)}` }
-    const answer = toJobAnswer({ ...quality, done: number === STATES }, 0, 0, 1_000)
-    app.jobQuality.onRead(JOB_ID as JobId, { answer, outcome: 'stale', collapsed: false })
-    if (number % 100 === 0) await new Promise(setImmediate)
-  }
-  let text = ''
-  socket.setEncoding('utf8').on('data', (chunk: string) => {
-    text += chunk
-  })
-  socket.resume()
-  await new Promise((resolve) => socket.once('close', resolve))
-  const numbers = [...text.matchAll(/"errorMessage":"(\d+) /g)].map(([, number]) => Number(number))
-  t.ok(numbers.length < STATES / 2, `${numbers.length} of ${STATES} states`)
-  t.equal(numbers.at(-1), STATES, 'the last one is never lost')
-  t.strictSame(
-    numbers,
-    numbers.toSorted((a, b) => a - b),
-  )
-})
-
-t.test('ends normally while draining', async (t) => {
-  const { url, simulator, app, logs } = await startMovingService(t)
+t.test('ends all streams while draining, and sends one state to new ones', async (t) => {
+  const { url, simulator, app, logs } = await startFakeTimeService(t)
   simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
   const streams = await Promise.all([
     openEvents(t, `${url}${PATH}`),
@@ -321,23 +295,24 @@ t.test('ends normally while draining', async (t) => {
   await until(() => streams.every(({ hasEnded }) => hasEnded()))
   const late = await openEvents(t, `${url}${PATH}`)
   await until(late.hasEnded)
-  t.strictSame(late.states(), ['Running'], 'who comes late is told the state')
+  t.strictSame(late.states(), ['Running'], 'one state for a new stream')
   const startedAt = performance.now()
   await app.close()
-  t.ok(performance.now() - startedAt < 5_000, 'no stream holds its connection open')
+  t.ok(performance.now() - startedAt < 5_000, 'no stream keeps its connection open')
   t.equal(logs.filter(({ level }) => Number(level) >= 40).length, 0)
 })
 
-t.test('logs a stream once, whoever ends it', async (t) => {
-  const { url, simulator, logs } = await startMovingService(t)
+t.test('logs each stream once, whichever side ends it', async (t) => {
+  const { url, simulator, logs } = await startFakeTimeService(t)
   simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
   simulator.cdf.addJob(lasting(jobIdOf(1), 'Completed', SCORES))
   const done = await openEvents(t, `${url}/jobs/${jobIdOf(1)}/quality/events`)
   await until(done.hasEnded)
-  const left = await openEvents(t, `${url}${PATH}`)
-  await until(() => left.events.length === 1)
-  left.leave()
-  const lines = () => logs.filter(({ msg }) => msg !== 'CDF call' && msg !== 'new access token')
+  const aborted = await openEvents(t, `${url}${PATH}`)
+  await until(() => aborted.events.length === 1)
+  aborted.close()
+  const lines = () =>
+    logs.filter(({ msg }) => msg !== 'CDF request' && msg !== 'access token obtained')
   await until(() => lines().filter(({ msg }) => msg === 'request').length === 2)
   t.strictSame(
     lines()
@@ -356,8 +331,8 @@ t.test('logs a stream once, whoever ends it', async (t) => {
   )
 })
 
-t.test('answers HEAD without watching anything', async (t) => {
-  const { url, simulator, clock } = await startMovingService(t)
+t.test('answers HEAD without reading CDF', async (t) => {
+  const { url, simulator, clock } = await startFakeTimeService(t)
   for (const path of [PATH, pathOf(JOB_ID)]) {
     const head = await request(`${url}${path}`, { method: 'HEAD' })
     t.equal(head.status, 200)
@@ -368,12 +343,12 @@ t.test('answers HEAD without watching anything', async (t) => {
   t.equal(clock.timers.size, 0)
 })
 
-t.test('ends the read at CDF when the last stream leaves', async (t) => {
-  const { url, simulator } = await startMovingService(t)
+t.test('aborts the read of CDF when the last stream disconnects', async (t) => {
+  const { url, simulator } = await startFakeTimeService(t)
   simulator.cdf.faults.standing = 'hang'
   const stream = await openEvents(t, `${url}${PATH}`)
   await until(() => simulator.cdf.requests.length === 1)
-  stream.leave()
+  stream.close()
   await until(() => simulator.cdf.requests[0]?.aborted === true)
-  t.pass()
+  t.equal(simulator.cdf.requests.length, 1)
 })

@@ -1,42 +1,48 @@
 import t from 'tap'
-import { lasting, SCORES } from '../../simulator/simulated-job.ts'
+import { lasting, SCORES } from '../../simulator/upstream/simulated-job.ts'
 import type { JobQualityList } from '../../src/jobs/job-list.ts'
-import { assertProblem, JOB_ID, jobIdOf, request, startService } from '../helper.ts'
+import { assertProblem } from '../support/assert-problem.ts'
+import { JOB_ID, jobIdOf } from '../support/fixtures.ts'
+import { request } from '../support/request.ts'
+import { startService } from '../support/start-service.ts'
 
 const pathOf = (...jobIds: string[]) =>
   `/jobs/quality?${jobIds.map((jobId) => `jobId=${jobId}`).join('&')}`
 
-t.test('gives each job with its quality or its problem, in the order asked', async (t) => {
-  const { get, quality, simulator } = await startService(t)
-  const [done, running, unknown] = [jobIdOf(10), '9223372036854775807', jobIdOf(11)]
-  simulator.cdf.addJob(lasting(done, 'Completed', SCORES))
-  simulator.cdf.addJob(lasting(running, 'Running'))
-  const { status, headers, body } = await get(
-    pathOf(running, unknown, done.toUpperCase(), running),
-    { 'x-request-id': 'mine' },
-  )
-  t.equal(status, 200)
-  const { items } = body as JobQualityList
-  t.strictSame(
-    items.map(({ jobId, quality, problem }) => [jobId, quality?.status, problem?.code]),
-    [
-      [running, 'Running', undefined],
-      [unknown, undefined, 'job-not-found'],
-      [done, 'Completed', undefined],
-    ],
-  )
-  for (const item of items) t.strictSame(Object.keys(item), ['jobId', 'quality', 'problem'])
-  t.strictSame(items[2]?.quality, (await quality(done)).body)
-  t.match(items[1]?.problem, { status: 404, requestId: 'mine', upstream: { status: 404 } })
-  t.strictSame([items[0]?.problem, items[1]?.quality], [null, null])
-  t.equal(headers.get('content-type'), 'application/json; charset=utf-8')
-  t.equal(headers.get('cache-control'), 'private, no-cache')
-  t.equal(headers.get('vary'), 'Authorization')
-  t.equal(headers.get('retry-after'), '2')
-  t.equal(headers.get('cache-status'), 'cdf-job-quality; fwd=miss')
-})
+t.test(
+  'returns each job with its quality or its problem, in the order of the request',
+  async (t) => {
+    const { get, quality, simulator } = await startService(t)
+    const [done, running, unknown] = [jobIdOf(10), '9223372036854775807', jobIdOf(11)]
+    simulator.cdf.addJob(lasting(done, 'Completed', SCORES))
+    simulator.cdf.addJob(lasting(running, 'Running'))
+    const { status, headers, body } = await get(
+      pathOf(running, unknown, done.toUpperCase(), running),
+      { 'x-request-id': 'mine' },
+    )
+    t.equal(status, 200)
+    const { items } = body as JobQualityList
+    t.strictSame(
+      items.map(({ jobId, quality, problem }) => [jobId, quality?.status, problem?.code]),
+      [
+        [running, 'Running', undefined],
+        [unknown, undefined, 'job-not-found'],
+        [done, 'Completed', undefined],
+      ],
+    )
+    for (const item of items) t.strictSame(Object.keys(item), ['jobId', 'quality', 'problem'])
+    t.strictSame(items[2]?.quality, (await quality(done)).body)
+    t.match(items[1]?.problem, { status: 404, requestId: 'mine', upstream: { status: 404 } })
+    t.strictSame([items[0]?.problem, items[1]?.quality], [null, null])
+    t.equal(headers.get('content-type'), 'application/json; charset=utf-8')
+    t.equal(headers.get('cache-control'), 'private, no-cache')
+    t.equal(headers.get('vary'), 'Authorization')
+    t.equal(headers.get('retry-after'), '2')
+    t.equal(headers.get('cache-status'), 'cdf-job-quality; fwd=miss')
+  },
+)
 
-t.test('takes 1 to 100 jobs, duplicates folded', async (t) => {
+t.test('accepts 1 to 100 jobs, and removes duplicates', async (t) => {
   const { get, simulator } = await startService(t)
   const hundred = Array.from({ length: 100 }, (_, number) => jobIdOf(number))
   for (const jobId of hundred) simulator.cdf.addJob(lasting(jobId, 'Completed', SCORES))
@@ -49,23 +55,23 @@ t.test('takes 1 to 100 jobs, duplicates folded', async (t) => {
     assertProblem(t, answer, 400, 'invalid-request')
     t.equal(
       (answer.body as { detail: string }).detail,
-      'Give the parameter jobId 1 to 100 times, once for each job.',
+      'Repeat the parameter jobId 1 to 100 times, once for each job.',
     )
   }
   t.equal(simulator.cdf.requests.length, 100)
 })
 
-t.test('refuses a bad id before any job is asked for, and says which one it is', async (t) => {
+t.test('rejects an invalid job id before any read of CDF, and names its position', async (t) => {
   const { get, simulator } = await startService(t)
-  for (const bad of ['', '0012', 'x', `${JOB_ID},${JOB_ID}`, '%00']) {
-    const answer = await get(pathOf(JOB_ID, JOB_ID, bad))
+  for (const invalid of ['', '0012', 'x', `${JOB_ID},${JOB_ID}`, '%00']) {
+    const answer = await get(pathOf(JOB_ID, JOB_ID, invalid))
     assertProblem(t, answer, 400, 'invalid-job-id')
-    t.match((answer.body as { detail: string }).detail, /Number 3 of those given is not\.$/)
+    t.match((answer.body as { detail: string }).detail, /The value at position 3 is not\.$/)
   }
   t.equal(simulator.cdf.requests.length, 0)
 })
 
-t.test('has an entity tag, which holds as long as every job is as it was', async (t) => {
+t.test('has an entity tag that changes when any job changes', async (t) => {
   const { url, get, simulator } = await startService(t, {
     environment: { JOB_STATUS_FRESH_MS: '0' },
   })
@@ -79,11 +85,15 @@ t.test('has an entity tag, which holds as long as every job is as it was', async
   t.equal(same.status, 304)
   t.equal(same.text, '')
   t.equal(same.headers.get('cache-status'), 'cdf-job-quality; fwd=stale')
-  t.not((await get(pathOf('7', JOB_ID))).headers.get('etag'), etag, 'another order')
+  t.not(
+    (await get(pathOf('7', JOB_ID))).headers.get('etag'),
+    etag,
+    'another order has another entity tag',
+  )
   simulator.cdf.addJob(lasting('7', 'Failed'))
   const changed = await get(path, { 'if-none-match': etag })
   t.equal(changed.status, 200)
-  t.equal(changed.headers.get('retry-after'), null, 'nothing will change any more')
+  t.equal(changed.headers.get('retry-after'), null, 'no Retry-After when all jobs are done')
   const cached = await get(path)
   t.equal(cached.headers.get('cache-status'), 'cdf-job-quality; hit')
   t.equal(cached.headers.get('age'), '0')
@@ -93,7 +103,7 @@ t.test('has an entity tag, which holds as long as every job is as it was', async
   t.equal(head.headers.get('content-length'), String(Buffer.byteLength(cached.text)))
 })
 
-t.test('never says 304 to a problem, which has the id of its own request', async (t) => {
+t.test('never answers 304 for a list with a problem, which contains the request id', async (t) => {
   const { get } = await startService(t)
   const first = await get(pathOf(JOB_ID))
   const again = await get(pathOf(JOB_ID), { 'if-none-match': first.headers.get('etag') ?? '' })
@@ -104,33 +114,36 @@ t.test('never says 304 to a problem, which has the id of its own request', async
   })
 })
 
-t.test('shares reads with everybody, and lets no failure spread', async (t) => {
-  const { get, quality, simulator } = await startService(t)
-  for (const jobId of ['1', '2', '3']) simulator.cdf.addJob(lasting(jobId, 'Running'))
-  simulator.cdf.faults.standing = { delayMs: 50 }
-  const [list, other] = await Promise.all([
-    get(pathOf('1', '2')),
-    get(pathOf('2', '1', '3')),
-    quality('2'),
-  ])
-  t.equal(simulator.cdf.requests.length, 3)
-  t.equal(list.status, 200)
-  t.equal(other.headers.get('cache-status'), 'cdf-job-quality; fwd=miss')
-  simulator.cdf.faults.clear()
-  simulator.cdf.faults.next({ status: 403 })
-  const { body } = await get(pathOf('4', '1'))
-  t.match((body as JobQualityList).items, [
-    { jobId: '4', quality: null, problem: { code: 'upstream-forbidden' } },
-    { jobId: '1', problem: null },
-  ])
-})
+t.test(
+  'shares reads with other requests, and returns a failure only for its own job',
+  async (t) => {
+    const { get, quality, simulator } = await startService(t)
+    for (const jobId of ['1', '2', '3']) simulator.cdf.addJob(lasting(jobId, 'Running'))
+    simulator.cdf.faults.standing = { delayMs: 50 }
+    const [list, other] = await Promise.all([
+      get(pathOf('1', '2')),
+      get(pathOf('2', '1', '3')),
+      quality('2'),
+    ])
+    t.equal(simulator.cdf.requests.length, 3)
+    t.equal(list.status, 200)
+    t.equal(other.headers.get('cache-status'), 'cdf-job-quality; fwd=miss')
+    simulator.cdf.faults.clear()
+    simulator.cdf.faults.next({ status: 403 })
+    const { body } = await get(pathOf('4', '1'))
+    t.match((body as JobQualityList).items, [
+      { jobId: '4', quality: null, problem: { code: 'upstream-forbidden' } },
+      { jobId: '1', problem: null },
+    ])
+  },
+)
 
-t.test('is behind the door, and has a method', async (t) => {
+t.test('requires an access token, and rejects POST', async (t) => {
   const { get, url } = await startService(t, { environment: { AUTH_MODE: 'jwt' } })
   assertProblem(t, await get(pathOf(JOB_ID)), 401, 'unauthenticated')
   const post = await request(`${url}${pathOf(JOB_ID)}`, { method: 'POST' })
   t.equal(post.status, 401)
-  const open = await startService(t)
-  const refused = await request(`${open.url}${pathOf(JOB_ID)}`, { method: 'POST' })
-  assertProblem(t, refused, 405, 'method-not-allowed')
+  const withoutAuth = await startService(t)
+  const rejected = await request(`${withoutAuth.url}${pathOf(JOB_ID)}`, { method: 'POST' })
+  assertProblem(t, rejected, 405, 'method-not-allowed')
 })

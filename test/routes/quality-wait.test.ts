@@ -1,39 +1,43 @@
 import t from 'tap'
-import { lasting, SCORES } from '../../simulator/simulated-job.ts'
-import { assertProblem, JOB_ID, request, startService, until } from '../helper.ts'
-import { passing, startMovingService } from '../moving-service.ts'
+import { lasting, SCORES } from '../../simulator/upstream/simulated-job.ts'
+import { assertProblem } from '../support/assert-problem.ts'
+import { progressing, startFakeTimeService } from '../support/fake-time-service.ts'
+import { JOB_ID } from '../support/fixtures.ts'
+import { request } from '../support/request.ts'
+import { startService } from '../support/start-service.ts'
+import { until } from '../support/wait.ts'
 
 const WAIT = { prefer: 'wait=20' }
 
 t.test('answers as soon as the job is done', async (t) => {
-  const { simulator, quality, pass, clock } = await startMovingService(t)
-  simulator.cdf.addJob(passing(JOB_ID))
+  const { simulator, quality, advance, clock } = await startFakeTimeService(t)
+  simulator.cdf.addJob(progressing(JOB_ID))
   const waiting = quality(JOB_ID, { prefer: 'wait=25' })
   await until(() => clock.timers.size === 2)
-  await pass(10_000)
+  await advance(10_000)
   t.equal(simulator.cdf.requests.length, 2)
-  await pass(10_000)
-  await pass(2_000)
+  await advance(10_000)
+  await advance(2_000)
   const { status, headers, body } = await waiting
   t.equal(status, 200)
   t.match(body, { status: 'Completed' })
   t.equal(headers.get('preference-applied'), 'wait=25')
-  t.equal(headers.get('cache-status'), 'cdf-job-quality; hit', 'it asked for nothing itself')
+  t.equal(headers.get('cache-status'), 'cdf-job-quality; hit', 'the poller has read the job')
   t.equal(headers.get('age'), '0')
   t.equal(headers.get('retry-after'), null)
 })
 
-t.test('answers as soon as the job is another than the caller knows', async (t) => {
-  const { simulator, quality, pass, clock } = await startMovingService(t)
-  simulator.cdf.addJob(passing(JOB_ID))
+t.test('answers as soon as the entity tag differs from If-None-Match', async (t) => {
+  const { simulator, quality, advance, clock } = await startFakeTimeService(t)
+  simulator.cdf.addJob(progressing(JOB_ID))
   const etag = (await quality()).headers.get('etag') ?? ''
   const other = await quality(JOB_ID, { ...WAIT, 'if-none-match': '"other"' })
-  t.match(other.body, { status: 'Queued' }, 'at once')
+  t.match(other.body, { status: 'Queued' }, 'without a wait')
   const waiting = [etag, `W/${etag}`, `"other", ${etag}`].map((known) =>
     quality(JOB_ID, { ...WAIT, 'if-none-match': known }),
   )
   await until(() => clock.timers.size === 4)
-  await pass(10_000)
+  await advance(10_000)
   for (const { status, headers, body } of await Promise.all(waiting)) {
     t.equal(status, 200)
     t.match(body, { status: 'Running' })
@@ -44,16 +48,16 @@ t.test('answers as soon as the job is another than the caller knows', async (t) 
   t.equal(simulator.cdf.requests.length, 2)
 })
 
-t.test('answers what is so when the time is over', async (t) => {
-  const { simulator, quality, pass, clock } = await startMovingService(t)
+t.test('answers with the current state when the wait ends', async (t) => {
+  const { simulator, quality, advance, clock } = await startFakeTimeService(t)
   simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
   const etag = (await quality()).headers.get('etag') ?? ''
   const unchanged = quality(JOB_ID, { prefer: 'wait=3', 'if-none-match': etag })
   const notDone = quality(JOB_ID, { prefer: 'wait=3' })
   await until(() => clock.timers.size === 3)
-  await pass(2_999)
+  await advance(2_999)
   t.equal(simulator.cdf.requests.length, 2)
-  await pass(1)
+  await advance(1)
   const { status, headers, text } = await unchanged
   t.equal(status, 304)
   t.equal(text, '')
@@ -64,8 +68,8 @@ t.test('answers what is so when the time is over', async (t) => {
   t.match((await notDone).body, { status: 'Running' })
 })
 
-t.test('does not wait where nothing will change', async (t) => {
-  const { simulator, quality, clock } = await startMovingService(t)
+t.test('does not wait for a done job or a permanent problem', async (t) => {
+  const { simulator, quality, clock } = await startFakeTimeService(t)
   simulator.cdf.addJob(lasting(JOB_ID, 'Completed', SCORES))
   const done = await quality(JOB_ID, WAIT)
   t.equal(done.status, 200)
@@ -78,13 +82,13 @@ t.test('does not wait where nothing will change', async (t) => {
   t.equal(clock.timers.size, 0)
 })
 
-t.test('cuts the wait at 25 seconds, and ignores what is no wait', async (t) => {
-  const { simulator, quality, pass, clock } = await startMovingService(t)
+t.test('limits the wait to 25 seconds, and ignores other preferences', async (t) => {
+  const { simulator, quality, advance, clock } = await startFakeTimeService(t)
   simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
   const waiting = quality(JOB_ID, { prefer: 'respond-async, wait=600' })
   await until(() => clock.timers.size === 2)
-  await pass(24_999)
-  await pass(1)
+  await advance(24_999)
+  await advance(1)
   t.equal((await waiting).headers.get('preference-applied'), 'wait=25')
   for (const prefer of ['wait=0', 'wait=soon', 'return=minimal']) {
     const { status, headers } = await quality(JOB_ID, { prefer })
@@ -93,54 +97,54 @@ t.test('cuts the wait at 25 seconds, and ignores what is no wait', async (t) => 
   }
 })
 
-t.test('waits a failure out that may pass, and tells one that does not', async (t) => {
-  const { simulator, quality, pass, clock } = await startMovingService(t, {
+t.test('keeps waiting after a transient failure, and answers after a permanent one', async (t) => {
+  const { simulator, quality, advance, clock } = await startFakeTimeService(t, {
     JOB_STALE_IF_ERROR_SECONDS: '0',
   })
-  simulator.cdf.addJob(passing(JOB_ID))
+  simulator.cdf.addJob(progressing(JOB_ID))
   simulator.cdf.faults.next({ status: 500 })
   assertProblem(t, await quality(JOB_ID, WAIT), 502, 'upstream-error')
   const waiting = quality(JOB_ID, WAIT)
   await until(() => clock.timers.size === 2)
   simulator.cdf.faults.next({ status: 500 })
-  await pass(1_000)
+  await advance(1_000)
   simulator.cdf.faults.next({ status: 403 })
-  await pass(2_000)
+  await advance(2_000)
   assertProblem(t, await waiting, 502, 'upstream-forbidden')
 })
 
-t.test('tells the age of the last read, not of the first', async (t) => {
-  const { simulator, quality, pass, clock } = await startMovingService(t)
+t.test('sends the age of the last read', async (t) => {
+  const { simulator, quality, advance, clock } = await startFakeTimeService(t)
   simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
   const waiting = quality(JOB_ID, { prefer: 'wait=10' })
   await until(() => clock.timers.size === 2)
-  for (let second = 0; second < 10; second += 1) await pass(1_000)
+  for (let second = 0; second < 10; second += 1) await advance(1_000)
   const { headers } = await waiting
   t.equal(headers.get('cache-status'), 'cdf-job-quality; hit')
   t.match(headers.get('age'), /^[01]$/)
 })
 
-t.test('says so when the state is an old one, since CDF fails', async (t) => {
-  const { simulator, quality, pass, clock } = await startMovingService(t)
+t.test('marks the response as stale if CDF fails during the wait', async (t) => {
+  const { simulator, quality, advance, clock } = await startFakeTimeService(t)
   simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
   await quality()
-  await pass(2_000)
+  await advance(2_000)
   simulator.cdf.faults.standing = { status: 500 }
   const waiting = quality(JOB_ID, { prefer: 'wait=4' })
   await until(() => clock.timers.size === 2)
-  t.equal(simulator.cdf.requests.length, 2, 'and asks CDF once at first')
-  for (let second = 0; second < 4; second += 1) await pass(1_000)
+  t.equal(simulator.cdf.requests.length, 2, 'reads CDF at the start of the wait')
+  for (let second = 0; second < 4; second += 1) await advance(1_000)
   const { status, headers } = await waiting
   t.equal(status, 200)
   t.equal(headers.get('cache-status'), 'cdf-job-quality; fwd=stale; detail=stale-if-error')
   t.equal(headers.get('age'), '6')
 })
 
-t.test('waits no longer than it was told, however slow CDF is, if a state is known', async (t) => {
-  const { simulator, quality, pass, clock } = await startMovingService(t)
+t.test('ends the wait in time while a read of CDF hangs, if a state is cached', async (t) => {
+  const { simulator, quality, advance, clock } = await startFakeTimeService(t)
   simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
   const etag = (await quality()).headers.get('etag') ?? ''
-  await pass(2_000)
+  await advance(2_000)
   simulator.cdf.faults.standing = 'hang'
   const waiting = quality(JOB_ID, { prefer: 'wait=1', 'if-none-match': etag })
   await until(() => simulator.cdf.requests.length === 2)
@@ -153,27 +157,30 @@ t.test('waits no longer than it was told, however slow CDF is, if a state is kno
   await until(() => simulator.cdf.requests[1]?.aborted === true)
 })
 
-t.test('keeps one reader at CDF for all who wait, and none for who has left', async (t) => {
-  const { url, simulator, pass, clock } = await startMovingService(t)
-  simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
-  const hangUp = new AbortController()
-  const waiting = Array.from({ length: 50 }, () =>
-    request(`${url}/jobs/${JOB_ID}/quality`, { headers: WAIT, signal: hangUp.signal }),
-  )
-  const ended = Promise.allSettled(waiting)
-  await until(() => clock.timers.size === 51)
-  await pass(1_000)
-  await pass(1_000)
-  t.equal(simulator.cdf.requests.length, 3)
-  hangUp.abort()
-  await ended
-  await until(() => clock.timers.size === 0)
-  await pass(10_000)
-  t.equal(simulator.cdf.requests.length, 3)
-})
+t.test(
+  'shares one poll of CDF among all waits, and stops it when all callers have disconnected',
+  async (t) => {
+    const { url, simulator, advance, clock } = await startFakeTimeService(t)
+    simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
+    const disconnect = new AbortController()
+    const waiting = Array.from({ length: 50 }, () =>
+      request(`${url}/jobs/${JOB_ID}/quality`, { headers: WAIT, signal: disconnect.signal }),
+    )
+    const ended = Promise.allSettled(waiting)
+    await until(() => clock.timers.size === 51)
+    await advance(1_000)
+    await advance(1_000)
+    t.equal(simulator.cdf.requests.length, 3)
+    disconnect.abort()
+    await ended
+    await until(() => clock.timers.size === 0)
+    await advance(10_000)
+    t.equal(simulator.cdf.requests.length, 3)
+  },
+)
 
-t.test('answers at once while draining', async (t) => {
-  const { simulator, quality, app, clock } = await startMovingService(t)
+t.test('ends all waits at once while draining', async (t) => {
+  const { simulator, quality, app, clock } = await startFakeTimeService(t)
   simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
   const waiting = quality(JOB_ID, WAIT)
   await until(() => clock.timers.size === 2)
@@ -185,16 +192,16 @@ t.test('answers at once while draining', async (t) => {
   t.equal(clock.timers.size, 0)
 })
 
-t.test('answers HEAD after the same wait', async (t) => {
-  const { url, simulator, pass, clock } = await startMovingService(t)
+t.test('waits for HEAD, too', async (t) => {
+  const { url, simulator, advance, clock } = await startFakeTimeService(t)
   simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
   const waiting = request(`${url}/jobs/${JOB_ID}/quality`, { method: 'HEAD', headers: WAIT })
   await until(() => clock.timers.size === 2)
-  await pass(20_000)
+  await advance(20_000)
   t.equal((await waiting).headers.get('preference-applied'), 'wait=20')
 })
 
-t.test('waits in real time, too', async (t) => {
+t.test('waits with the real clock', async (t) => {
   const { simulator, quality } = await startService(t)
   simulator.cdf.addJob({
     ...lasting(JOB_ID, 'Running'),

@@ -1,23 +1,18 @@
 import t from 'tap'
-import { lasting, SCORES } from '../../simulator/simulated-job.ts'
+import { lasting, SCORES } from '../../simulator/upstream/simulated-job.ts'
 import type { JobQuality } from '../../src/jobs/job-quality.ts'
-import type { Problem } from '../../src/problem.ts'
-import { ProxyError } from '../../src/problem.ts'
-import {
-  assertProblem,
-  fixtureFault,
-  freePort,
-  HEADERS_AT_CDF,
-  JOB_ID,
-  jobIdOf,
-  request,
-  startService,
-  until,
-} from '../helper.ts'
+import type { Problem } from '../../src/problems/problem.ts'
+import { ProblemError } from '../../src/problems/problem.ts'
+import { assertProblem } from '../support/assert-problem.ts'
+import { CDF_REQUEST_HEADERS, fixtureFault, JOB_ID, jobIdOf } from '../support/fixtures.ts'
+import { freePort } from '../support/local-server.ts'
+import { request } from '../support/request.ts'
+import { startService } from '../support/start-service.ts'
+import { until } from '../support/wait.ts'
 
 const UUID_V4 = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
 
-t.test('follows a job from Queued to Completed, by the whole way', async (t) => {
+t.test('returns a job from Queued to Completed', async (t) => {
   let nowMs = Date.parse('2026-01-07T10:00:00.000Z')
   const { simulator, quality, clock } = await startService(t, {
     clock: 'fake',
@@ -32,7 +27,7 @@ t.test('follows a job from Queued to Completed, by the whole way', async (t) => 
       { afterMs: 96_155, status: 'Completed', with: SCORES },
     ],
   })
-  const pass = (ms: number) => {
+  const advance = (ms: number) => {
     nowMs += ms
     clock.advance(ms)
   }
@@ -42,12 +37,12 @@ t.test('follows a job from Queued to Completed, by the whole way', async (t) => 
   t.match(queued.body, { status: 'Queued', done: false, scores: null, startedAt: null })
   t.equal(queued.headers.get('retry-after'), '2')
 
-  pass(5_000)
+  advance(5_000)
   const running = await quality()
   t.match(running.body, { status: 'Running', startedAt: '2026-01-07T10:00:04.210Z' })
   t.equal(running.headers.get('cache-status'), 'cdf-job-quality; fwd=stale')
 
-  pass(95_000)
+  advance(95_000)
   const completed = await quality()
   t.strictSame(completed.body, {
     jobId: JOB_ID,
@@ -69,7 +64,7 @@ t.test('follows a job from Queued to Completed, by the whole way', async (t) => 
   })
   t.equal(completed.headers.get('retry-after'), null)
 
-  pass(3_600_000)
+  advance(3_600_000)
   const hit = await quality()
   t.equal(hit.text, completed.text)
   t.equal(hit.headers.get('cache-status'), 'cdf-job-quality; hit')
@@ -77,7 +72,7 @@ t.test('follows a job from Queued to Completed, by the whole way', async (t) => 
   t.equal(simulator.cdf.requests.length, 3)
 })
 
-t.test('carries the promised headers', async (t) => {
+t.test('sends the documented headers', async (t) => {
   const { simulator, quality } = await startService(t)
   simulator.cdf.addJob(lasting(JOB_ID, 'Completed', SCORES))
   const miss = await quality()
@@ -99,7 +94,7 @@ t.test('carries the promised headers', async (t) => {
   }
 })
 
-t.test('answers 304 to whoever has the answer already, also from the cache', async (t) => {
+t.test('answers 304 when If-None-Match matches', async (t) => {
   const { url, simulator, quality } = await startService(t)
   simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
   const etag = (await quality()).headers.get('etag') ?? ''
@@ -124,7 +119,7 @@ t.test('answers 304 to whoever has the answer already, also from the cache', asy
   t.equal(simulator.cdf.requests.length, 1)
 })
 
-t.test('answers HEAD as GET, without the body', async (t) => {
+t.test('answers HEAD like GET without the body', async (t) => {
   const { url, simulator } = await startService(t)
   simulator.cdf.addJob(lasting(JOB_ID, 'Failed', { errorMessage: 'no' }))
   const head = await request(`${url}/jobs/${JOB_ID}/quality`, { method: 'HEAD' })
@@ -139,7 +134,7 @@ t.test('answers HEAD as GET, without the body', async (t) => {
   t.equal(problem.text, '')
 })
 
-t.test('makes one upstream call for 200 concurrent callers of a running job', async (t) => {
+t.test('sends one request to CDF for 200 concurrent callers of a pending job', async (t) => {
   const { simulator, quality } = await startService(t)
   simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
   simulator.cdf.faults.next({ delayMs: 100 })
@@ -152,7 +147,7 @@ t.test('makes one upstream call for 200 concurrent callers of a running job', as
   t.ok(outcomes.get('cdf-job-quality; fwd=miss; collapsed')?.length)
 })
 
-t.test('knows a job by both spellings of its UUID, and an integer by its digits', async (t) => {
+t.test('treats UUIDs as case-insensitive, and keeps all digits of an integer', async (t) => {
   const { simulator, quality } = await startService(t)
   simulator.cdf.addJob(lasting(JOB_ID, 'Completed', SCORES))
   simulator.cdf.addJob(lasting('9223372036854775807', 'Completed', SCORES))
@@ -165,7 +160,7 @@ t.test('knows a job by both spellings of its UUID, and an integer by its digits'
   )
 })
 
-t.test('ends the call to CDF when its only caller hangs up, and no other', async (t) => {
+t.test('aborts the request to CDF when the last of its callers disconnects', async (t) => {
   const { url, app, simulator, quality, logs } = await startService(t)
   let requests = 0
   app.server.on('request', () => {
@@ -174,17 +169,17 @@ t.test('ends the call to CDF when its only caller hangs up, and no other', async
   simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
   simulator.cdf.addJob(lasting(jobIdOf(1), 'Running'))
   simulator.cdf.faults.next('hang')
-  const alone = new AbortController()
-  const left = fetch(`${url}/jobs/${JOB_ID}/quality`, { signal: alone.signal })
+  const only = new AbortController()
+  const aborted = fetch(`${url}/jobs/${JOB_ID}/quality`, { signal: only.signal })
   await until(() => simulator.cdf.requests.length === 1)
-  alone.abort()
-  await t.rejects(left, { name: 'AbortError' })
+  only.abort()
+  await t.rejects(aborted, { name: 'AbortError' })
   await until(() => simulator.cdf.requests[0]?.aborted === true)
   await until(() => logs.some((line) => line.msg === 'request' && line.status === 499))
   t.strictSame(
     logs.filter(({ level }) => Number(level) > 30),
     [],
-    'nothing is wrong',
+    'no warning and no error',
   )
 
   simulator.cdf.faults.next({ delayMs: 100 })
@@ -197,10 +192,10 @@ t.test('ends the call to CDF when its only caller hangs up, and no other', async
   await t.rejects(leaving, { name: 'AbortError' })
   t.equal((await staying).status, 200)
   t.equal(simulator.cdf.requests.length, 2)
-  t.equal((await quality()).status, 200, 'the job whose call was ended can be read')
+  t.equal((await quality()).status, 200, 'the first job can be read again')
 })
 
-t.test('sends CDF what it should and nothing else of the caller', async (t) => {
+t.test('sends CDF the request id and the trace of the caller, and no other header', async (t) => {
   const { simulator, quality } = await startService(t)
   simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
   const { headers } = await quality(`${JOB_ID}`, {
@@ -214,7 +209,7 @@ t.test('sends CDF what it should and nothing else of the caller', async (t) => {
   })
   t.equal(headers.get('x-request-id'), 'my-request.1')
   const received = new Map(simulator.cdf.requests[0]?.headers)
-  t.strictSame([...received.keys()].sort(), HEADERS_AT_CDF)
+  t.strictSame([...received.keys()].sort(), CDF_REQUEST_HEADERS)
   t.equal(received.get('x-request-id'), 'my-request.1')
   t.match(
     received.get('traceparent'),
@@ -224,7 +219,7 @@ t.test('sends CDF what it should and nothing else of the caller', async (t) => {
 })
 
 for (const id of ['', 'a b', 'ü', 'x'.repeat(65), 'a,b']) {
-  t.test(`replaces the request id "${id.slice(0, 10)}"`, async (t) => {
+  t.test(`replaces the invalid request id "${id.slice(0, 10)}"`, async (t) => {
     const { get } = await startService(t)
     t.match(
       (await get('/health/live', { 'x-request-id': encodeURI(id) })).headers.get('x-request-id'),
@@ -233,34 +228,34 @@ for (const id of ['', 'a b', 'ü', 'x'.repeat(65), 'a,b']) {
   })
 }
 
-t.test('gets one new token after a hundred parallel 401s', async (t) => {
+t.test('sends one token request after 100 parallel 401s', async (t) => {
   const { simulator, quality } = await startService(t, {
     environment: { UPSTREAM_MAX_CONCURRENCY: '100' },
   })
   const ids = Array.from({ length: 101 }, (_, number) => jobIdOf(number))
   for (const id of ids) simulator.cdf.addJob(lasting(id, 'Running'))
   await quality(ids[100])
-  t.equal(simulator.identityProvider.exchanges, 1)
+  t.equal(simulator.identityProvider.tokenRequests, 1)
   simulator.cdf.revokeTokens()
   const answers = await Promise.all(ids.slice(0, 100).map((id) => quality(id)))
   t.strictSame([...new Set(answers.map(({ status }) => status))], [200])
-  t.equal(simulator.identityProvider.exchanges, 2)
+  t.equal(simulator.identityProvider.tokenRequests, 2)
 })
 
-t.test('goes on with tokens that live for seconds only', async (t) => {
+t.test('works with access tokens that expire after two seconds', async (t) => {
   const { simulator, quality, clock } = await startService(t, {
     clock: 'fake',
-    simulator: { lifetimeSeconds: 2 },
+    simulator: { tokenLifetimeSeconds: 2 },
   })
   simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
   for (let second = 0; second < 6; second += 1) {
     t.equal((await quality()).status, 200)
     clock.advance(1_001)
   }
-  t.ok(simulator.identityProvider.exchanges >= 3)
+  t.ok(simulator.identityProvider.tokenRequests >= 3)
 })
 
-t.test('serves a recent answer while CDF fails, and says so', async (t) => {
+t.test('serves a stale response while CDF fails, and marks it as stale-if-error', async (t) => {
   const { simulator, quality, clock } = await startService(t, { clock: 'fake' })
   simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
   const fresh = await quality()
@@ -275,7 +270,7 @@ t.test('serves a recent answer while CDF fails, and says so', async (t) => {
   t.match(await quality(), { status: 502, body: { code: 'upstream-error' } })
 })
 
-/** Everything that may go wrong behind the route: what the caller gets, and whether the next caller costs another call. */
+/** Faults of CDF, the response to the caller, and whether the problem is cached. */
 const problems: {
   name: string
   fault: Parameters<
@@ -285,43 +280,43 @@ const problems: {
   code: string
   retryAfter?: string
   upstream?: { status: number | null; requestId: string | null }
-  kept?: boolean
+  cached?: boolean
 }[] = [
   {
     name: 'an unknown job',
     fault: fixtureFault('error-404.json'),
     status: 404,
     code: 'job-not-found',
-    kept: true,
+    cached: true,
   },
   {
-    name: 'a hidden job',
+    name: 'a job without access',
     fault: fixtureFault('error-403.json'),
     status: 404,
     code: 'job-not-found',
-    kept: true,
+    cached: true,
   },
   {
-    name: 'a missing job',
+    name: 'a job that is reported as missing',
     fault: fixtureFault('error-400-missing.json'),
     status: 404,
     code: 'job-not-found',
-    kept: true,
+    cached: true,
   },
   {
-    name: 'a rejection',
+    name: 'a rejected request',
     fault: fixtureFault('error-400-cdf-version.json'),
     status: 502,
     code: 'upstream-rejected',
   },
   {
-    name: 'endless 401s',
+    name: 'repeated 401s',
     fault: fixtureFault('error-401.json'),
     status: 502,
     code: 'upstream-auth-failed',
   },
   {
-    name: 'a lack of access',
+    name: 'a missing capability',
     fault: fixtureFault('error-403-forbidden-field.json'),
     status: 502,
     code: 'upstream-forbidden',
@@ -334,29 +329,29 @@ const problems: {
     retryAfter: '2',
   },
   {
-    name: 'throttling',
+    name: 'a 429',
     fault: fixtureFault('error-429-rate.json'),
     status: 503,
     code: 'upstream-throttled',
     retryAfter: '7',
   },
   {
-    name: 'bad JSON',
+    name: 'invalid JSON',
     fault: { status: 200, body: '{"jobId":"leak-me' },
     status: 502,
     code: 'upstream-invalid-response',
   },
   {
-    name: 'a lost connection',
+    name: 'a reset connection',
     fault: 'reset',
     status: 502,
     code: 'upstream-error',
     retryAfter: '2',
   },
-  { name: 'silence', fault: 'hang', status: 504, code: 'upstream-timeout', retryAfter: '2' },
+  { name: 'a timeout', fault: 'hang', status: 504, code: 'upstream-timeout', retryAfter: '2' },
 ]
-for (const { name, fault, status, code, retryAfter, kept } of problems) {
-  t.test(`answers ${name} with ${code}`, async (t) => {
+for (const { name, fault, status, code, retryAfter, cached } of problems) {
+  t.test(`answers with ${code} after ${name}`, async (t) => {
     const timeoutMs = fault === 'hang' ? '100' : '4000'
     const { simulator, quality, logs } = await startService(t, {
       environment: { UPSTREAM_ATTEMPT_TIMEOUT_MS: timeoutMs },
@@ -388,22 +383,22 @@ for (const { name, fault, status, code, retryAfter, kept } of problems) {
     const before = simulator.cdf.requests.length
     const again = await quality()
     t.equal((again.body as Problem).code, code)
-    // A throttling CDF is left alone, whoever asks for what.
-    const leftAlone = kept || code === 'upstream-throttled'
-    t.equal(simulator.cdf.requests.length > before, !leftAlone, 'asked again')
-    if (kept) t.equal(again.headers.get('cache-status'), 'cdf-job-quality; hit')
+    // During the cool-down, no request is sent for any job.
+    const sendsNoRequest = cached || code === 'upstream-throttled'
+    t.equal(simulator.cdf.requests.length > before, !sendsNoRequest, 'another request to CDF')
+    if (cached) t.equal(again.headers.get('cache-status'), 'cdf-job-quality; hit')
     else t.equal(again.headers.get('cache-status'), 'cdf-job-quality; fwd=miss')
   })
 }
 
-t.test('answers an unreachable CDF with upstream-error', async (t) => {
+t.test('answers with upstream-error if CDF is unreachable', async (t) => {
   const environment = { CDF_URL: `http://127.0.0.1:${await freePort()}` }
   const { quality } = await startService(t, { environment })
   assertProblem(t, await quality(), 502, 'upstream-error')
 })
 
 t.test(
-  'answers an unreachable identity provider with identity-provider-unavailable, and heals',
+  'answers with identity-provider-unavailable while the identity provider is unreachable',
   async (t) => {
     const { simulator, quality } = await startService(t)
     simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
@@ -417,7 +412,7 @@ t.test(
 )
 
 t.test(
-  'answers a wrong secret with identity-provider-rejected, and asks no more than once in 30 s',
+  'answers with identity-provider-rejected for a wrong secret, and sends one token request per 30 s',
   async (t) => {
     const environment = { IDP_CLIENT_SECRET: 'wrong-secret' }
     const { simulator, quality, logs, get, clock } = await startService(t, {
@@ -426,17 +421,17 @@ t.test(
     })
     for (let call = 0; call < 5; call += 1)
       assertProblem(t, await quality(jobIdOf(call)), 502, 'identity-provider-rejected')
-    t.equal(simulator.identityProvider.exchanges, 1)
+    t.equal(simulator.identityProvider.tokenRequests, 1)
     t.equal((await get('/health/ready')).status, 503)
     clock.advance(30_000)
     await quality()
-    t.equal(simulator.identityProvider.exchanges, 2)
+    t.equal(simulator.identityProvider.tokenRequests, 2)
     t.notMatch(JSON.stringify(logs), /wrong-secret/)
     t.equal(simulator.cdf.requests.length, 0)
   },
 )
 
-const badIds = [
+const invalidIds = [
   'nonsense',
   '0012',
   '-1',
@@ -453,47 +448,57 @@ const badIds = [
   '__proto__',
   JOB_ID.replaceAll('-', ''),
 ]
-t.test('answers bad ids with invalid-job-id, asks CDF nothing and echoes nothing', async (t) => {
-  const { simulator, quality } = await startService(t)
-  for (const id of badIds) {
-    const answer = await quality(id, { 'x-request-id': 'r' })
-    assertProblem(t, answer, 400, 'invalid-job-id')
-    t.strictSame(answer.body, new ProxyError('invalid-job-id').toProblem('r'), 'no echo')
-  }
-  t.equal(simulator.cdf.requests.length, 0)
-})
+t.test(
+  'answers with invalid-job-id for invalid ids, without a request to CDF and without an echo',
+  async (t) => {
+    const { simulator, quality } = await startService(t)
+    for (const id of invalidIds) {
+      const answer = await quality(id, { 'x-request-id': 'r' })
+      assertProblem(t, answer, 400, 'invalid-job-id')
+      t.strictSame(
+        answer.body,
+        new ProblemError('invalid-job-id').toProblem('r'),
+        'no part of the id',
+      )
+    }
+    t.equal(simulator.cdf.requests.length, 0)
+  },
+)
 
-t.test('answers overloaded at once when the queue to CDF is full', async (t) => {
+t.test('answers with overloaded when the queue is full', async (t) => {
   const environment = { UPSTREAM_MAX_CONCURRENCY: '1', UPSTREAM_MAX_QUEUE: '1' }
   const { simulator, quality } = await startService(t, { environment })
   simulator.cdf.faults.standing = { delayMs: 200 }
   for (const number of [1, 2, 3]) simulator.cdf.addJob(lasting(jobIdOf(number), 'Running'))
   const answers = await Promise.all([1, 2, 3].map((number) => quality(jobIdOf(number))))
   t.strictSame(answers.map(({ status }) => status).sort(), [200, 200, 503])
-  const refused = answers.find(({ status }) => status === 503)
-  if (!refused) return t.fail('nobody was refused')
-  assertProblem(t, refused, 503, 'overloaded')
-  t.equal(refused.headers.get('retry-after'), '1')
+  const rejected = answers.find(({ status }) => status === 503)
+  if (!rejected) return t.fail('no request was rejected')
+  assertProblem(t, rejected, 503, 'overloaded')
+  t.equal(rejected.headers.get('retry-after'), '1')
 })
 
-t.test('answers a bug with internal-error: generic outside, whole in the log', async (t) => {
-  const { app, quality, logs } = await startService(t)
-  app.jobQuality.read = () => {
-    throw new TypeError('a detail of the inside')
-  }
-  const answer = await quality(JOB_ID, { 'x-request-id': 'r-1' })
-  assertProblem(t, answer, 500, 'internal-error')
-  t.notMatch(answer.text, 'a detail of the inside')
-  t.match(
-    logs.find(({ level }) => level === 50),
-    {
-      requestId: 'r-1',
-      err: { type: 'TypeError', message: 'a detail of the inside', stack: String },
-    },
-  )
-})
+t.test(
+  'answers with internal-error after an unexpected error, whose details are only in the log',
+  async (t) => {
+    const { app, quality, logs } = await startService(t)
+    app.jobQuality.read = () => {
+      throw new TypeError('an internal detail')
+    }
+    const answer = await quality(JOB_ID, { 'x-request-id': 'r-1' })
+    assertProblem(t, answer, 500, 'internal-error')
+    t.notMatch(answer.text, 'an internal detail')
+    t.match(
+      logs.find(({ level }) => level === 50),
+      {
+        requestId: 'r-1',
+        err: { type: 'TypeError', message: 'an internal detail', stack: String },
+      },
+    )
+  },
+)
 
-t.test('answers a bug that throws no error with internal-error too', async (t) => {
+t.test('answers with internal-error after a thrown value that is not an Error', async (t) => {
   const { app, quality } = await startService(t)
   for (const thrown of [undefined, null, 'text', {}]) {
     app.jobQuality.read = () => Promise.reject(thrown)
@@ -501,30 +506,33 @@ t.test('answers a bug that throws no error with internal-error too', async (t) =
   }
 })
 
-t.test('leaves a throttling CDF alone for every job, while what is known is served', async (t) => {
-  const { simulator, quality, clock } = await startService(t, { clock: 'fake' })
-  for (const number of [1, 2, 3]) simulator.cdf.addJob(lasting(jobIdOf(number), 'Running'))
-  simulator.cdf.addJob(lasting(JOB_ID, 'Completed', SCORES))
-  await quality()
-  await quality(jobIdOf(1))
-  clock.advance(1_000)
-  simulator.cdf.faults.standing = { status: 429 }
-  assertProblem(t, await quality(jobIdOf(2)), 503, 'upstream-throttled')
-  const { length } = simulator.cdf.requests
-  for (let call = 0; call < 10; call += 1) {
-    assertProblem(t, await quality(jobIdOf(3)), 503, 'upstream-throttled')
-    t.equal((await quality()).headers.get('cache-status'), 'cdf-job-quality; hit')
-    const stale = await quality(jobIdOf(1))
-    t.equal(stale.status, 200)
-    t.match(stale.headers.get('cache-status'), 'stale-if-error')
-  }
-  t.equal(simulator.cdf.requests.length, length)
-  simulator.cdf.faults.clear()
-  clock.advance(1_200)
-  t.equal((await quality(jobIdOf(3))).status, 200)
-})
+t.test(
+  'sends no request for any job during a cool-down, and serves cached responses',
+  async (t) => {
+    const { simulator, quality, clock } = await startService(t, { clock: 'fake' })
+    for (const number of [1, 2, 3]) simulator.cdf.addJob(lasting(jobIdOf(number), 'Running'))
+    simulator.cdf.addJob(lasting(JOB_ID, 'Completed', SCORES))
+    await quality()
+    await quality(jobIdOf(1))
+    clock.advance(1_000)
+    simulator.cdf.faults.standing = { status: 429 }
+    assertProblem(t, await quality(jobIdOf(2)), 503, 'upstream-throttled')
+    const { length } = simulator.cdf.requests
+    for (let call = 0; call < 10; call += 1) {
+      assertProblem(t, await quality(jobIdOf(3)), 503, 'upstream-throttled')
+      t.equal((await quality()).headers.get('cache-status'), 'cdf-job-quality; hit')
+      const stale = await quality(jobIdOf(1))
+      t.equal(stale.status, 200)
+      t.match(stale.headers.get('cache-status'), 'stale-if-error')
+    }
+    t.equal(simulator.cdf.requests.length, length)
+    simulator.cdf.faults.clear()
+    clock.advance(1_200)
+    t.equal((await quality(jobIdOf(3))).status, 200)
+  },
+)
 
-t.test('costs a throttling CDF fewer than thirty calls a minute, whoever asks', async (t) => {
+t.test('sends fewer than 30 requests per minute while CDF throttles', async (t) => {
   const { simulator, quality, clock } = await startService(t, {
     clock: 'fake',
     environment: { RATE_LIMIT_PER_MINUTE: '0' },
@@ -535,29 +543,36 @@ t.test('costs a throttling CDF fewer than thirty calls a minute, whoever asks', 
     t.ok(answers.every(({ body }) => (body as Problem).code === 'upstream-throttled'))
     clock.advance(1_000)
   }
-  t.ok(simulator.cdf.requests.length < 30, `${simulator.cdf.requests.length} calls`)
+  t.ok(simulator.cdf.requests.length < 30, `${simulator.cdf.requests.length} requests`)
 })
 
-t.test('leaves a dead CDF alone but for one probe, and closes again when it is back', async (t) => {
-  const { simulator, quality, clock, logs } = await startService(t, { clock: 'fake' })
-  simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
-  simulator.cdf.faults.standing = 'reset'
-  while (((await quality()).body as Problem).code === 'upstream-error') clock.advance(1)
-  const opened = simulator.cdf.requests.length
-  const refused = await quality()
-  assertProblem(t, refused, 503, 'upstream-unavailable')
-  t.ok(Number(refused.headers.get('retry-after')) >= 1)
-  for (const seconds of [5, 10, 20, 30, 30]) {
-    clock.advance(seconds * 1000)
-    await Promise.all(Array.from({ length: 20 }, (_, number) => quality(jobIdOf(number))))
-  }
-  t.equal(simulator.cdf.requests.length - opened, 5, 'one probe each time it was half open')
-  simulator.cdf.faults.clear()
-  clock.advance(30_000)
-  t.equal((await quality()).status, 200)
-  t.equal((await quality(jobIdOf(1))).status, 404)
-  t.strictSame(
-    logs.filter(({ msg }) => msg === 'circuit to CDF').map(({ state }) => state),
-    ['open', 'closed'],
-  )
-})
+t.test(
+  'sends only probes while the circuit is open, and closes it when CDF recovers',
+  async (t) => {
+    const { simulator, quality, clock, logs } = await startService(t, { clock: 'fake' })
+    simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
+    simulator.cdf.faults.standing = 'reset'
+    while (((await quality()).body as Problem).code === 'upstream-error') clock.advance(1)
+    const opened = simulator.cdf.requests.length
+    const rejected = await quality()
+    assertProblem(t, rejected, 503, 'upstream-unavailable')
+    t.ok(Number(rejected.headers.get('retry-after')) >= 1)
+    for (const seconds of [5, 10, 20, 30, 30]) {
+      clock.advance(seconds * 1000)
+      await Promise.all(Array.from({ length: 20 }, (_, number) => quality(jobIdOf(number))))
+    }
+    t.equal(
+      simulator.cdf.requests.length - opened,
+      5,
+      'one probe each time the circuit is half open',
+    )
+    simulator.cdf.faults.clear()
+    clock.advance(30_000)
+    t.equal((await quality()).status, 200)
+    t.equal((await quality(jobIdOf(1))).status, 404)
+    t.strictSame(
+      logs.filter(({ msg }) => msg === 'circuit breaker state changed').map(({ state }) => state),
+      ['open', 'closed'],
+    )
+  },
+)

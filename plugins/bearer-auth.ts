@@ -1,0 +1,173 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import type { Scheduler } from '../src/async/scheduler.ts'
+import {
+  AccessTokenVerifier,
+  InvalidTokenError,
+} from '../src/auth/callers/access-token-verifier.ts'
+import { bearerTokenOf } from '../src/auth/callers/bearer-token.ts'
+import type { Caller } from '../src/auth/callers/caller.ts'
+import { fetchJwks } from '../src/auth/callers/fetch-jwks.ts'
+import { JwksCache } from '../src/auth/callers/jwks-cache.ts'
+import { httpAgent } from '../src/http/agent.ts'
+import { clientAddress } from '../src/limits/client-address.ts'
+import { FailureLimit } from '../src/limits/failure-limit.ts'
+import { rateLimitKey } from '../src/limits/rate-limit-key.ts'
+import { ProblemError } from '../src/problems/problem.ts'
+
+/** Options of {@link bearerAuthPlugin}. */
+export interface BearerAuthOptions {
+  /** Absent = no authentication. */
+  jwt:
+    | {
+        issuer: string
+        audience: string
+        jwksUrl: string | undefined
+        /** For each request to the issuer. */
+        timeoutMs: number
+      }
+    | undefined
+  /** Sets `request.caller.hasRequiredScope`; absent = no scope is required. */
+  requiredScope: string | undefined
+  /** Monotonic clock, milliseconds. */
+  now: () => number
+  schedule: Scheduler
+  /** The wall clock, milliseconds since the epoch. */
+  wallNow: () => number
+}
+
+/**
+ * Beyond it, further failures of the address get a 429, and one log line per minute counts them. Valid tokens from the
+ * address still pass.
+ */
+const MAX_FAILURES_PER_MINUTE = 60
+
+/** Greatest number of addresses with a failure count. */
+const MAX_ADDRESSES = 50_000
+
+/** The beginning of every challenge (RFC 6750 §3). */
+export const REALM = 'Bearer realm="cdf-job-quality"'
+/** The same for every invalid token, so that an attacker learns nothing. */
+const INVALID_TOKEN = `${REALM}, error="invalid_token", error_description="The access token is not valid here."`
+
+/**
+ * Authenticates the requests in its scope with a bearer token and sets `request.caller`.
+ * @see https://www.rfc-editor.org/rfc/rfc6750
+ */
+export const bearerAuthPlugin = fp(
+  async function bearerAuth(app, options: BearerAuthOptions) {
+    const { jwt, requiredScope, now, wallNow, schedule } = options
+    app.decorateRequest('caller', null)
+    // With a handler in this scope, unknown paths need a token too.
+    app.setNotFoundHandler(async () => {
+      throw new ProblemError('not-found')
+    })
+    if (!jwt) {
+      app.decorate('onTokenRevoked', () => () => {})
+      return
+    }
+
+    const agent = httpAgent()
+    const stopped = new AbortController()
+    app.lifeCycle.readinessBlockers.add('caller-keys-unavailable')
+    const keys = new JwksCache({
+      fetchJwks: () => fetchJwks({ ...jwt, dispatcher: agent }),
+      now,
+      onFetch: (outcome) => {
+        const failed = 'error' in outcome
+        app.metrics.jwksFetches.inc({ outcome: failed ? 'failure' : 'success' })
+        if (failed) {
+          app.log.warn({ err: outcome.error }, 'JWKS fetch failed')
+        } else {
+          app.lifeCycle.readinessBlockers.delete('caller-keys-unavailable')
+          app.log.info({ keys: outcome.keys }, 'JWKS fetched')
+        }
+      },
+    })
+    app.metrics.onScrape(() => app.metrics.jwksAge.set(keys.ageMs / 1000))
+    const verifier = new AccessTokenVerifier({ ...jwt, requiredScope, keys, wallNow })
+    const failures = new FailureLimit({
+      maxFailures: MAX_FAILURES_PER_MINUTE,
+      windowMs: 60_000,
+      maxAddresses: MAX_ADDRESSES,
+      now,
+      schedule,
+      onExceeded: (address, failures) =>
+        app.log.warn({ address, failures }, 'too many failed authentications'),
+    })
+
+    function reject(
+      request: FastifyRequest,
+      reply: FastifyReply,
+      reason: string,
+      challenge: string,
+    ): ProblemError {
+      const address = clientAddress(request)
+      const retryAfterSeconds = failures.add(rateLimitKey(address))
+      if (retryAfterSeconds > 0) {
+        request.isUnlogged = true
+        return new ProblemError('too-many-requests', { retryAfterSeconds })
+      }
+      request.log.info({ reason, address }, 'authentication failed')
+      reply.header('www-authenticate', challenge)
+      return new ProblemError('unauthenticated')
+    }
+
+    /** Sets `request.caller`, or returns a problem. */
+    async function authenticate(request: FastifyRequest, reply: FastifyReply) {
+      const token = bearerTokenOf(request.headers.authorization)
+      if (token === undefined) return reject(request, reply, 'no token', REALM)
+      try {
+        // An address with many failures causes no signature checks for tokens whose claims are wrong.
+        if (failures.isExceeded(rateLimitKey(clientAddress(request)))) verifier.checkClaims(token)
+        request.caller = await verifier.verify(token)
+        return undefined
+      } catch (error) {
+        if (!(error instanceof InvalidTokenError)) throw error
+        return reject(request, reply, error.reason, INVALID_TOKEN)
+      }
+    }
+
+    app.decorate('onTokenRevoked', ({ headers }, listener) =>
+      keys.onChange(() => {
+        verifier.verify(bearerTokenOf(headers.authorization) ?? '').catch((error: unknown) => {
+          if (error instanceof InvalidTokenError) listener()
+        })
+      }),
+    )
+
+    app.addHook('onRequest', (request, reply, done) => {
+      // Synchronous for a token that was verified before, so that a hit takes no promise.
+      request.caller = verifier.getCached(request.headers.authorization) ?? null
+      if (request.caller) return done()
+      authenticate(request, reply)
+        .catch((error: Error) => error)
+        // If the caller has disconnected meanwhile, the handler must not run.
+        .then((error) => done(reply.raw.destroyed ? new Error('caller disconnected') : error))
+    })
+
+    app.addHook('onListen', () => {
+      keys.startRefreshing(stopped.signal)
+    })
+    app.addHook('onClose', async () => {
+      stopped.abort()
+      failures.endWindow()
+      await agent.destroy()
+    })
+  },
+  { name: 'bearer-auth', dependencies: ['life-cycle', 'metrics', 'problems'] },
+)
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /**
+     * Calls the listener when the issuer has withdrawn the key of the request's token.
+     * @returns unsubscribe
+     */
+    onTokenRevoked: (request: FastifyRequest, listener: () => void) => () => void
+  }
+  interface FastifyRequest {
+    /** The authenticated caller; null without authentication. */
+    caller: Caller | null
+  }
+}

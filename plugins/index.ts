@@ -1,0 +1,65 @@
+import type { FastifyInstance } from 'fastify'
+import type { Scheduler } from '../src/async/scheduler.ts'
+import type { Config } from '../src/config/config.ts'
+import type { LogDestinations } from '../src/telemetry/buffered-destination.ts'
+import { accessLogPlugin } from './access-log.ts'
+import { corsPlugin } from './cors.ts'
+import { jobPollerPlugin } from './job-poller.ts'
+import { jobQualityPlugin } from './job-quality.ts'
+import { lifeCyclePlugin } from './life-cycle.ts'
+import { methodNotAllowedPlugin } from './method-not-allowed.ts'
+import { metricsPlugin } from './metrics.ts'
+import { openResponsesPlugin } from './open-responses.ts'
+import { problemsPlugin } from './problems.ts'
+import { requestTracePlugin } from './request-trace.ts'
+import { responseHeadersPlugin } from './response-headers.ts'
+import { routeSchemasPlugin } from './route-schemas.ts'
+import { strictRequestPlugin } from './strict-request.ts'
+
+/** Dependencies of the plugins. */
+export interface PluginsOptions {
+  config: Config
+  serviceVersion: string
+  destinations: LogDestinations
+  /** Monotonic clock, milliseconds. */
+  now: () => number
+  schedule: Scheduler
+  /** 0 ≤ random() < 1. */
+  random: () => number
+}
+
+/** Registers the plugins of all routes, in the order of their hooks. */
+export async function registerPlugins(
+  app: FastifyInstance,
+  options: PluginsOptions,
+): Promise<void> {
+  const { config, serviceVersion, destinations, now, schedule, random } = options
+  const { cdf, identityProvider, jobs, upstream } = config
+  await app.register(lifeCyclePlugin)
+  await app.register(metricsPlugin, { ...config.metrics, serviceVersion })
+  await app.register(requestTracePlugin)
+  await app.register(responseHeadersPlugin)
+  await app.register(accessLogPlugin, { destinations })
+  await app.register(openResponsesPlugin)
+  await app.register(problemsPlugin)
+  await app.register(strictRequestPlugin, config.server)
+  await app.register(corsPlugin, config.cors)
+  await app.register(routeSchemasPlugin)
+  await app.register(methodNotAllowedPlugin)
+  await app.register(jobQualityPlugin, {
+    cdf,
+    identityProvider,
+    jobs,
+    upstream,
+    serviceVersion,
+    now,
+    random,
+  })
+  await app.register(jobPollerPlugin, {
+    ...config.polling,
+    ...config.watches,
+    now,
+    schedule,
+    random,
+  })
+}

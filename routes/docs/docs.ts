@@ -1,0 +1,66 @@
+import { fileURLToPath } from 'node:url'
+import fastifySwagger from '@fastify/swagger'
+import type { FastifyPluginAsync } from 'fastify'
+import type { PublicDocument } from '../../src/http/public-document.ts'
+import { ProblemError } from '../../src/problems/problem.ts'
+import { sendPublicDocument } from '../send-public-document.ts'
+import type { DocsLogin } from './login.ts'
+import { fetchLoginEndpoints } from './login.ts'
+import { openApiRoutes } from './openapi.ts'
+
+/** Options of {@link docsRoutes}. */
+export interface DocsOptions {
+  /** Whether Swagger UI is served at `/docs`. */
+  enabled: boolean
+  /** For the Authorize button. Without it, people paste a token. */
+  oauth: DocsLogin | undefined
+  /** Monotonic clock, milliseconds. */
+  now: () => number
+}
+
+const CONTRACT = fileURLToPath(new URL('../../openapi.yaml', import.meta.url))
+
+/** Without the issuer's endpoints, Swagger UI is rendered again after this time. */
+const LOGIN_RETRY_MS = 30_000
+
+/** The contract as a file, and Swagger UI to browse it. */
+export const docsRoutes: FastifyPluginAsync<DocsOptions> = async (app, { enabled, oauth, now }) => {
+  await app.register(fastifySwagger, {
+    mode: 'static',
+    specification: { path: CONTRACT, baseDir: '.' },
+  })
+  await app.register(openApiRoutes, { path: CONTRACT })
+  app.get('/', { schema: { hide: true } }, async (_request, reply) =>
+    reply.redirect(enabled ? '/docs' : '/openapi.yaml'),
+  )
+  if (!enabled) return
+
+  let rendered: Promise<ReadonlyMap<string, PublicDocument>> | undefined
+  let validUntilMs = Number.POSITIVE_INFINITY
+  const contract = app.swagger()
+
+  const render = async () => {
+    const endpoints = oauth && (await fetchLoginEndpoints(oauth, app.log))
+    validUntilMs = oauth && !endpoints ? now() + LOGIN_RETRY_MS : Number.POSITIVE_INFINITY
+    // Loaded on first use: it takes a tenth of a second, and most instances never serve it.
+    const { renderSwaggerUi } = await import('./swagger-ui.ts')
+    return renderSwaggerUi({ contract, login: oauth, endpoints })
+  }
+  const getRendered = () => {
+    if (now() >= validUntilMs) rendered = undefined
+    rendered ??= render().catch((error: unknown) => {
+      rendered = undefined
+      throw error
+    })
+    return rendered
+  }
+
+  for (const url of ['/docs', '/docs/*']) {
+    app.get(url, { schema: { hide: true } }, async (request, reply) => {
+      const { pathname } = new URL(request.url, 'http://host')
+      const document = (await getRendered()).get(pathname)
+      if (!document) throw new ProblemError('not-found')
+      return sendPublicDocument(request, reply, document)
+    })
+  }
+}

@@ -1,0 +1,101 @@
+/** All response headers, for response schemas. Each name has one meaning everywhere. */
+const HEADERS = {
+  'x-request-id': {
+    type: 'string',
+    required: true,
+    description: 'The id of the request: yours if you sent a valid one, else a new UUID.',
+    example: '0b9f6f0e-7a35-4c5e-9d5b-3f0e3c1d2a40',
+  },
+  'x-content-type-options': {
+    type: 'string',
+    required: true,
+    description: 'Browsers must not guess another content type.',
+    example: 'nosniff',
+  },
+  'referrer-policy': {
+    type: 'string',
+    required: true,
+    description: 'Browsers send no Referer header to linked pages.',
+    example: 'no-referrer',
+  },
+  'content-security-policy': {
+    type: 'string',
+    required: true,
+    description: 'What a browser may load: nothing, except for pages.',
+    example: "default-src 'none'; frame-ancestors 'none'",
+  },
+  'cache-control': {
+    type: 'string',
+    required: true,
+    description:
+      '`private, no-cache` for jobs: store it, and revalidate it with If-None-Match before each use. `no-cache` for public documents, `no-store` for problems and probes.',
+    example: 'private, no-cache',
+  },
+  vary: {
+    type: 'string',
+    description:
+      'Authorization for jobs, Accept-Encoding for public documents, and Origin if CORS is on.',
+    example: 'Authorization',
+  },
+  etag: {
+    type: 'string',
+    required: true,
+    description: 'Strong entity tag of the body, for If-None-Match.',
+    example: '"oCJG7fQnNkLVB4Dl0MyjIB"',
+  },
+  'cache-status': {
+    type: 'string',
+    description:
+      'How the cache handled the request (RFC 9211): hit, fwd=miss or fwd=stale. `collapsed` means that the read of CDF was shared with another caller.',
+    example: 'cdf-job-quality; fwd=miss; collapsed',
+  },
+  age: {
+    type: 'integer',
+    description: 'Age of a cached response in seconds.',
+    example: 42,
+  },
+  'retry-after': {
+    type: 'integer',
+    description: 'Seconds until the next request makes sense; absent if a retry does not help.',
+    example: 2,
+  },
+  'preference-applied': {
+    type: 'string',
+    description: 'wait=N with the applied value; absent without a wait preference.',
+    example: 'wait=25',
+  },
+  'x-accel-buffering': {
+    type: 'string',
+    required: true,
+    description: 'nginx must not buffer events.',
+    example: 'no',
+  },
+  'www-authenticate': {
+    type: 'string',
+    required: true,
+    description: 'The challenge (RFC 6750).',
+    example: 'Bearer realm="cdf-job-quality"',
+  },
+  allow: {
+    type: 'string',
+    required: true,
+    description: 'The methods of the route.',
+    example: 'GET, HEAD',
+  },
+} as const
+
+/** The name of a response header. */
+export type ResponseHeader = keyof typeof HEADERS
+
+/** The `headers` of a response schema: the given ones and the common ones. */
+export function responseHeaders(...names: ResponseHeader[]) {
+  const all: ResponseHeader[] = [
+    'x-request-id',
+    ...names,
+    'vary',
+    'x-content-type-options',
+    'referrer-policy',
+    'content-security-policy',
+  ]
+  return Object.fromEntries(all.map((name) => [name, HEADERS[name]]))
+}

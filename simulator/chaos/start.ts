@@ -1,0 +1,208 @@
+import { parseArgs } from 'node:util'
+import { Agent, request } from 'undici'
+import { buildApp } from '../../src/app.ts'
+import { scheduleTimeout } from '../../src/async/scheduler.ts'
+import { loadConfig } from '../../src/config/config.ts'
+import type { Fault } from '../upstream/fault.ts'
+import { lasting, SCORES } from '../upstream/simulated-job.ts'
+import { startSimulator } from '../upstream/start-simulator.ts'
+import { ChaosCaller } from './caller.ts'
+
+/**
+ * `npm run chaos`: callers send random requests while CDF and the identity provider fail at random. Checks each
+ * response against the contract and, at the end, that the service recovers and leaks nothing. The seed determines the
+ * random numbers.
+ *
+ *     npm run chaos -- --seconds 60 --seed 1 --callers 50
+ */
+const { values } = parseArgs({
+  options: {
+    seconds: { type: 'string', default: '60' },
+    seed: { type: 'string', default: String(Date.now() % 100_000) },
+    callers: { type: 'string', default: '50' },
+  },
+})
+const SECONDS = Number(values.seconds)
+const CALLERS = Number(values.callers)
+/** How many times faster than the real clock the service's clock runs, so that cool-downs and open circuits end. */
+const SPEED = 10
+const DEADLINE_MS = 1_500
+/** The deadline and a margin for a busy machine. */
+const MAX_RESPONSE_MS = DEADLINE_MS + 1_500
+/** The largest growth of the heap after the warm-up. */
+const MAX_GROWTH = 0.1
+
+/** The generator mulberry32, since `Math.random` takes no seed. */
+function randomFrom(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+const random = randomFrom(Number(values.seed))
+const oneOf = <T>(choices: readonly T[]): T => choices[Math.floor(random() * choices.length)] as T
+
+const CDF_FAULTS: readonly Fault[] = [
+  'reset',
+  'reset-in-body',
+  'hang',
+  { delayMs: 100 },
+  { slowBody: '{"jobId":', everyMs: 100 },
+  { raw: 'nonsense\r\n' },
+  { status: 200, body: '<html>' },
+  { status: 200, body: '{"jobId":"x"}' },
+  { status: 302, headers: { location: 'http://127.0.0.1:1/' } },
+  { status: 401 },
+  { status: 403 },
+  { status: 404 },
+  { status: 409, headers: { 'cdf-is-auto-retryable': 'true' } },
+  { status: 429 },
+  { status: 429, headers: { 'retry-after': '2' } },
+  { status: 500 },
+  { status: 503 },
+]
+const IDENTITY_PROVIDER_FAULTS: readonly Fault[] = [
+  'reset',
+  'hang',
+  { delayMs: 100 },
+  { status: 500 },
+  { status: 429 },
+  { status: 200, body: 'x' },
+]
+
+const simulator = await startSimulator()
+const DONE = Array.from(
+  { length: 20 },
+  (_, number) => `00000000-0000-4000-8000-${String(number).padStart(12, '0')}`,
+)
+const PENDING = Array.from({ length: 20 }, (_, number) => String(1_000 + number))
+for (const id of DONE) simulator.cdf.addJob(lasting(id, 'Completed', SCORES))
+for (const id of PENDING) simulator.cdf.addJob(lasting(id, 'Running'))
+const UNKNOWN = Array.from({ length: 20 }, (_, number) => String(5_000 + number))
+const INVALID = ['nonsense', '0012', '%zz']
+
+const app = await buildApp(
+  loadConfig({
+    ...simulator.environment,
+    LOG_LEVEL: 'silent',
+    RATE_LIMIT_PER_MINUTE: '0',
+    UPSTREAM_ATTEMPT_TIMEOUT_MS: '500',
+    UPSTREAM_DEADLINE_MS: String(DEADLINE_MS),
+    IDP_TIMEOUT_MS: '500',
+  }),
+  {
+    now: () => performance.now() * SPEED,
+    schedule: (delayMs, work) => scheduleTimeout(delayMs / SPEED, work),
+    random,
+  },
+)
+const url = await app.listen({ host: '127.0.0.1', port: 0 })
+const authorization = `Bearer ${await simulator.identityProvider.signCallerToken()}`
+const agent = new Agent({ connections: CALLERS })
+
+const caller = new ChaosCaller({
+  url,
+  authorization,
+  dispatcher: agent,
+  jobs: { done: DONE, pending: PENDING, unknown: UNKNOWN, invalid: INVALID },
+  maxResponseMs: MAX_RESPONSE_MS,
+  speed: SPEED,
+  random,
+})
+const { violations, counts } = caller
+
+async function sendRequestsUntil(endMs: number): Promise<void> {
+  const sendRequests = async () => {
+    while (performance.now() < endMs) {
+      await caller.sendRandomRequest()
+      await new Promise((resolve) => setTimeout(resolve, random() * 10))
+    }
+  }
+  await Promise.all(Array.from({ length: CALLERS }, sendRequests))
+}
+
+async function injectFaultsUntil(endMs: number): Promise<void> {
+  while (performance.now() < endMs) {
+    simulator.cdf.faults.standing = random() < 0.6 ? oneOf(CDF_FAULTS) : undefined
+    simulator.identityProvider.faults.standing =
+      random() < 0.3 ? oneOf(IDENTITY_PROVIDER_FAULTS) : undefined
+    if (random() < 0.2) simulator.cdf.revokeTokens()
+    await new Promise((resolve) => setTimeout(resolve, 50 + random() * 250))
+  }
+  simulator.cdf.faults.clear()
+  simulator.identityProvider.faults.clear()
+}
+
+async function heapMiB(): Promise<number> {
+  for (let times = 0; times < 4; times += 1) {
+    globalThis.gc?.()
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  return process.memoryUsage().heapUsed / 2 ** 20
+}
+
+/** Waits until all jobs return 200 again; an open circuit can take 30 s of the service's clock. */
+async function waitForRecovery(): Promise<number> {
+  const startedAtMs = performance.now()
+  for (;;) {
+    const statuses = await Promise.all(
+      [...DONE, ...PENDING].map(async (jobId) => {
+        const { statusCode, body } = await request(`${url}/jobs/${jobId}/quality`, {
+          dispatcher: agent,
+          headers: { authorization },
+        })
+        await body.dump()
+        return statusCode
+      }),
+    )
+    if (statuses.every((status) => status === 200)) return performance.now() - startedAtMs
+    if (performance.now() - startedAtMs > 20_000) throw new Error('the service does not recover')
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+}
+
+const startedAtMs = performance.now()
+const warmUpMs = Math.min(10_000, SECONDS * 500)
+await Promise.all([
+  sendRequestsUntil(startedAtMs + warmUpMs),
+  injectFaultsUntil(startedAtMs + warmUpMs),
+])
+simulator.cdf.requests.length = 0
+const heapBefore = await heapMiB()
+const endMs = startedAtMs + SECONDS * 1000
+await Promise.all([sendRequestsUntil(endMs), injectFaultsUntil(endMs)])
+const recoveryMs = await waitForRecovery()
+const cdfRequests = simulator.cdf.requests.length
+simulator.cdf.requests.length = 0
+const heapAfter = await heapMiB()
+const growth = heapAfter / heapBefore - 1
+
+await agent.destroy()
+await app.close()
+await simulator.close()
+await new Promise((resolve) => setTimeout(resolve, 200))
+const openResources = process
+  .getActiveResourcesInfo()
+  .filter((name) => !/^(TTYWrap|PipeWrap|FSReqCallback|Immediate)$/.test(name))
+
+if (globalThis.gc && growth > MAX_GROWTH)
+  violations.push(`the heap grew by ${(100 * growth).toFixed(1)} %`)
+if (openResources.length > 0)
+  violations.push(`still open after the close: ${openResources.join(', ')}`)
+
+const total = [...counts.values()].reduce((sum, count) => sum + count, 0)
+process.stdout.write(
+  [
+    `seed ${values.seed}, ${SECONDS} s, ${CALLERS} callers, node ${process.version}`,
+    `${total} responses and events, ${cdfRequests} requests to CDF, recovered in ${Math.round(recoveryMs)} ms, heap ${heapBefore.toFixed(1)} → ${heapAfter.toFixed(1)} MiB`,
+    ...[...counts]
+      .sort((a, b) => b[1] - a[1])
+      .map(([kind, count]) => `${String(count).padStart(8)}  ${kind}`),
+    ...violations.slice(0, 20).map((violation) => `VIOLATION  ${violation}`),
+    `${violations.length} violations\n`,
+  ].join('\n'),
+)
+process.exit(violations.length === 0 ? 0 : 1)

@@ -1,0 +1,135 @@
+import { randomUUID } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { stripTypeScriptTypes } from 'node:module'
+import { extname } from 'node:path'
+import { callerToken } from '../upstream/caller-token.ts'
+import type { Simulator } from '../upstream/start-simulator.ts'
+import type { DemoPageJob } from './page-jobs.ts'
+import { newDemoPageJobs } from './page-jobs.ts'
+
+/** Options of {@link addDemoPage}. */
+export interface DemoPageOptions {
+  /** The URL of the service, whose CORS configuration must allow the origin of the simulator. */
+  serviceUrl: string
+  /** The clock of the simulated CDF. */
+  now?: () => number
+}
+
+/** The jobs that one instance of the page shows. */
+interface JobSet {
+  jobs: DemoPageJob[]
+  addedMs: number
+}
+
+interface PageResponse {
+  type: string
+  body: string
+  status?: number
+}
+
+/**
+ * Serves a page at `/demo` of the simulator that shows what a front end can build on the service. The files are read
+ * for each request, so that a reload of the page shows changes to them.
+ */
+export function addDemoPage(simulator: Simulator, options: DemoPageOptions): void {
+  const { serviceUrl, now = Date.now } = options
+  const { cdf } = simulator
+  const sets = new Map<string, JobSet>()
+
+  function addSet(): PageResponse {
+    const id = randomUUID()
+    const added = newDemoPageJobs()
+    for (const { simulated } of added) if (simulated) cdf.addJob(simulated)
+    sets.set(id, { jobs: added.map(({ shown }) => shown), addedMs: now() })
+    return json({ id }, 201)
+  }
+
+  function getSet(id: string): PageResponse | undefined {
+    const set = sets.get(id)
+    if (!set) return undefined
+    const { jobs, addedMs } = set
+    const cdfRequests = jobs.reduce((sum, { jobId }) => sum + cdf.readsOf(jobId), 0)
+    return json({ serviceUrl, jobs, ageMs: now() - addedMs, cdfRequests })
+  }
+
+  async function respond(route: string): Promise<PageResponse | undefined> {
+    if (route === 'GET /demo/token') return json({ token: await callerToken(simulator) })
+    if (route === 'POST /demo/sets') return addSet()
+    const [, id] = route.match(/^GET \/demo\/sets\/([^/]+)$/) ?? []
+    return id === undefined ? readPageFile(route) : getSet(id)
+  }
+
+  async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { pathname } = new URL(request.url ?? '', simulator.url)
+    const { type, body, status } = (await respond(`${request.method} ${pathname}`)) ?? NOT_FOUND
+    response.writeHead(status ?? 200, {
+      'content-type': type,
+      'cache-control': 'no-store',
+      'content-security-policy': contentSecurityPolicy(serviceUrl),
+      'referrer-policy': 'no-referrer',
+      'x-content-type-options': 'nosniff',
+    })
+    response.end(body)
+  }
+
+  simulator.handlers.set('/demo', { handle })
+}
+
+const NOT_FOUND: PageResponse = { type: 'text/plain', body: 'Not found\n', status: 404 }
+
+function json(body: unknown, status = 200): PageResponse {
+  return { type: 'application/json', body: JSON.stringify(body), status }
+}
+
+const page = (name: string) => new URL(`./page/${name}`, import.meta.url)
+const parser = (name: string) => new URL(name, import.meta.resolve('eventsource-parser/stream'))
+
+/** The files of the page, by route. */
+const FILES: ReadonlyMap<string, URL> = new Map([
+  ['GET /demo', page('page.html')],
+  ['GET /demo/page.css', page('page.css')],
+  ['GET /demo/page.ts', page('page.ts')],
+  ['GET /demo/job-column.ts', page('job-column.ts')],
+  ['GET /demo/job-stream.ts', page('job-stream.ts')],
+  ['GET /demo/poll-count.ts', page('poll-count.ts')],
+  // `stream.js` imports the other two by relative paths.
+  ['GET /demo/eventsource-parser/stream.js', parser('stream.js')],
+  ['GET /demo/eventsource-parser/parse.js', parser('parse.js')],
+  ['GET /demo/eventsource-parser/errors.js', parser('errors.js')],
+])
+
+async function readPageFile(route: string): Promise<PageResponse | undefined> {
+  const url = FILES.get(route)
+  if (!url) return undefined
+  const text = await readFile(url, 'utf8')
+  const extension = extname(url.pathname)
+  if (extension === '.html') return { type: 'text/html; charset=utf-8', body: text }
+  if (extension === '.css') return { type: 'text/css; charset=utf-8', body: text }
+  const body = extension === '.ts' ? stripTypes(text) : text
+  return { type: 'text/javascript; charset=utf-8', body }
+}
+
+/** Hides Node's warning that `stripTypeScriptTypes` is experimental. */
+function stripTypes(source: string): string {
+  const { emitWarning } = process
+  process.emitWarning = () => {}
+  try {
+    return stripTypeScriptTypes(source)
+  } finally {
+    process.emitWarning = emitWarning
+  }
+}
+
+function contentSecurityPolicy(serviceUrl: string): string {
+  return [
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    'img-src data:',
+    `connect-src 'self' ${new URL(serviceUrl).origin}`,
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join('; ')
+}

@@ -1,0 +1,118 @@
+import type { DemoPageJob } from '../page-jobs.ts'
+import type { JobUpdate } from './job-stream.ts'
+import { isFinal } from './job-stream.ts'
+
+/** The lowest good score and the lowest medium score, in percent. */
+const GOOD = 80
+const MEDIUM = 40
+/** How long a changed job is highlighted. */
+const HIGHLIGHT_MS = 1_500
+
+const percent = new Intl.NumberFormat('en', { maximumFractionDigits: 2 })
+/** Formats hours, minutes and seconds in the locale of the browser. */
+export const timeOfDay = new Intl.DateTimeFormat([], { timeStyle: 'medium' })
+
+/** One job of the table. */
+export interface JobColumn {
+  /** One for each row: header, scenario, confidence, contextualization, time of the status, message. */
+  cells: HTMLTableCellElement[]
+  /** Shows an update; returns a summary if the status or the quality score changed. */
+  show: (update: JobUpdate) => string | undefined
+}
+
+/** Creates the column of a job that has no update yet. */
+export function jobColumn({ title, scenario }: DemoPageJob, serviceUrl: string): JobColumn {
+  const chip = createElement('span', 'chip')
+  const spinner = createElement('span', 'spinner')
+  const status = createElement('span', 'status', 'Loading …')
+  const state = createElement('span', 'state')
+  state.append(spinner, status)
+  const header = createElement('th')
+  header.scope = 'col'
+  header.append(createElement('span', 'title', title), chip, state)
+  const description = createElement('td', 'text', scenario)
+  const confidence = createElement('td', 'score')
+  const contextualization = createElement('td', 'score')
+  const since = createElement('td')
+  const message = createElement('td', 'text')
+
+  function showScores(scores: Scores, isDone: boolean): void {
+    showScore(chip, scores?.qualityPercent ?? (isDone ? null : undefined), 'no score yet')
+    showScore(confidence, scores?.confidencePercent, '–')
+    showScore(contextualization, scores?.contextualizationPercent, '–')
+  }
+
+  let lastSummary = ''
+  function show(update: JobUpdate): string | undefined {
+    const { quality, problem } = update
+    const text = quality ? quality.status : problem.title
+    status.textContent = text
+    spinner.hidden = text !== 'Queued' && text !== 'Running'
+    header.dataset.status = quality?.status ?? 'Problem'
+    showScores(quality?.scores ?? null, isFinal(update))
+    since.textContent = formatTime(quality?.statusChangedAt)
+    message.replaceChildren(...messageOf(update, serviceUrl))
+
+    const summary = `${title}: ${text}${text === 'Completed' ? `, ${chip.textContent}` : ''}`
+    if (summary === lastSummary) return undefined
+    lastSummary = summary
+    header.animate({ backgroundColor: ['var(--highlight)', 'transparent'] }, HIGHLIGHT_MS)
+    return summary
+  }
+
+  spinner.hidden = true
+  showScores(null, false)
+  return { cells: [header, description, confidence, contextualization, since, message], show }
+}
+
+type Scores = NonNullable<JobUpdate['quality']>['scores']
+
+function formatTime(instant: string | null | undefined): string {
+  return instant ? timeOfDay.format(new Date(instant)) : '–'
+}
+
+/** Shows a score, `null` as "no score", and `undefined` as the given text. */
+function showScore(
+  element: HTMLElement,
+  score: number | null | undefined,
+  textIfUndefined: string,
+): void {
+  element.textContent =
+    score === undefined
+      ? textIfUndefined
+      : score === null
+        ? 'no score'
+        : `${percent.format(score)}\u00a0%`
+  element.dataset.grade = gradeOf(score)
+}
+
+function gradeOf(score: number | null | undefined): string {
+  if (score === undefined) return 'pending'
+  if (score === null) return 'none'
+  if (score >= GOOD) return 'good'
+  return score >= MEDIUM ? 'medium' : 'poor'
+}
+
+function messageOf({ quality, problem }: JobUpdate, serviceUrl: string): (Node | string)[] {
+  if (problem) {
+    const help = createElement('a', '', 'What to do')
+    help.href = new URL(problem.type, serviceUrl).href
+    help.target = '_blank'
+    return [`${problem.detail} `, help]
+  }
+  if (quality.status === 'Failed') return [quality.errorMessage ?? 'CDF returned no reason.']
+  if (quality.status === 'Unknown') return ['CDF returned a status that the service does not know.']
+  return ['–']
+}
+
+/** Creates an element with a class and a text. */
+export function createElement<Tag extends keyof HTMLElementTagNameMap>(
+  tag: Tag,
+  className = '',
+  text = '',
+): HTMLElementTagNameMap[Tag] {
+  const element = document.createElement(tag)
+  if (className) element.className = className
+  element.textContent = text
+  return element
+}

@@ -1,0 +1,136 @@
+import type { DemoPageJob } from '../page-jobs.ts'
+import { createElement, jobColumn, timeOfDay } from './job-column.ts'
+import type { JobUpdate, StreamState } from './job-stream.ts'
+import { followJobs } from './job-stream.ts'
+import { pollCount } from './poll-count.ts'
+
+/** The jobs that the page shows. */
+interface JobSet {
+  serviceUrl: string
+  jobs: DemoPageJob[]
+  /** The time since the jobs were created. */
+  ageMs: number
+  /** Number of requests that CDF received for these jobs, from all tabs. */
+  cdfRequests: number
+}
+
+const COUNT_INTERVAL_MS = 1_000
+
+const restart = find('restart', HTMLButtonElement)
+const anotherTab = find('another-tab', HTMLAnchorElement)
+const connection = find('connection', HTMLElement)
+const rows = [
+  'headers',
+  'scenarios',
+  'confidence',
+  'contextualization',
+  'status-since',
+  'messages',
+].map((id) => find(id, HTMLTableRowElement))
+const log = find('log', HTMLElement)
+const tabs = find('tabs', HTMLInputElement)
+
+let shown = new AbortController()
+let updateBars = () => {}
+
+/** Shows and follows these jobs in place of the previous ones. */
+async function show(setId: string): Promise<void> {
+  const { serviceUrl, jobs } = await getSet(setId)
+  shown.abort()
+  shown = new AbortController()
+  const { signal } = shown
+
+  const columns = new Map(jobs.map((job) => [job.jobId, jobColumn(job, serviceUrl)]))
+  for (const [index, row] of rows.entries()) {
+    const [name = ''] = row.cells
+    row.replaceChildren(name, ...[...columns.values()].map(({ cells }) => cells[index] ?? ''))
+  }
+  log.replaceChildren()
+  anotherTab.href = `/demo?set=${setId}`
+  find('docs', HTMLAnchorElement).href = `${serviceUrl}/docs`
+
+  const latest = new Map<string, JobUpdate>()
+  const onUpdate = (update: JobUpdate) => {
+    latest.set(update.jobId, update)
+    const summary = columns.get(update.jobId)?.show(update)
+    if (summary) {
+      log.prepend(createElement('li', '', `${timeOfDay.format(new Date())}  ${summary}`))
+    }
+  }
+  const count = async () => {
+    const { ageMs, cdfRequests } = await getSet(setId)
+    if (signal.aborted) return
+    const polls = jobs.reduce((sum, { jobId }) => sum + pollCount(latest.get(jobId), ageMs), 0)
+    updateBars = () => showBars(cdfRequests, polls * Math.max(1, tabs.valueAsNumber || 1))
+    updateBars()
+  }
+  // A failed count is retried after the next interval; the state of the stream shows errors.
+  const tryToCount = () => count().catch(() => {})
+  tryToCount()
+  const timer = setInterval(tryToCount, COUNT_INTERVAL_MS)
+  signal.addEventListener('abort', () => clearInterval(timer))
+
+  const jobIds = [...columns.keys()]
+  followJobs(jobIds, {
+    serviceUrl,
+    getToken: async () => (await getJson<{ token: string }>('/demo/token')).token,
+    onUpdate,
+    onState: (state) => showState(state, jobIds.length),
+    signal,
+  })
+}
+
+/** Adds new jobs to the simulated CDF and shows them. */
+async function start(): Promise<void> {
+  restart.disabled = true
+  try {
+    const { id } = await getJson<{ id: string }>('/demo/sets', { method: 'POST' })
+    await show(id)
+    // The URL may name the previous jobs.
+    history.replaceState(null, '', '/demo')
+  } catch {
+    connection.textContent = 'The demo does not respond. Is it still running?'
+    connection.dataset.state = 'lost'
+  } finally {
+    restart.disabled = false
+  }
+}
+
+function showState({ name, reason }: StreamState, jobCount: number): void {
+  connection.dataset.state = name
+  connection.textContent = {
+    connecting: 'Connecting …',
+    live: `Live: one stream for ${jobCount} jobs`,
+    lost: `Connection lost (${reason}). Reconnecting in 2 seconds …`,
+    ended: 'No more changes: the stream has ended',
+  }[name]
+}
+
+function showBars(service: number, polls: number): void {
+  for (const [id, count] of Object.entries({ service, polls })) {
+    find(`${id}-requests`, HTMLElement).textContent = count.toLocaleString('en')
+    find(`${id}-bar`, HTMLElement).style.inlineSize = `${(100 * count) / Math.max(service, polls)}%`
+  }
+}
+
+const getSet = (setId: string) => getJson<JobSet>(`/demo/sets/${setId}`)
+
+async function getJson<T>(url: string, options?: RequestInit): Promise<T> {
+  const response = await fetch(url, options)
+  if (!response.ok) throw new Error(`${url}: ${response.status}`)
+  return response.json()
+}
+
+function find<T extends HTMLElement>(id: string, type: new () => T): T {
+  const element = document.getElementById(id)
+  if (element instanceof type) return element
+  throw new Error(`The page has no element with the id ${id}.`)
+}
+
+restart.addEventListener('click', start)
+tabs.addEventListener('input', () => updateBars())
+
+// The simulator loses the jobs of another tab when it restarts.
+const setId = new URLSearchParams(location.search).get('set')
+if (setId === null) await start()
+else await show(setId).catch(start)

@@ -1,0 +1,78 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import closeWithGrace from 'close-with-grace'
+import pretty from 'pino-pretty'
+import { buildApp } from '../../src/app.ts'
+import { loadConfig } from '../../src/config/config.ts'
+import { ConfigError } from '../../src/config/load-environment.ts'
+import { callerToken } from '../upstream/caller-token.ts'
+import { startSimulator } from '../upstream/start-simulator.ts'
+import { DEMO_JOBS, UNKNOWN_JOB_ID } from './jobs.ts'
+import { addDemoPage } from './page-server.ts'
+
+/** A working day, so that a copied command keeps working. */
+const TOKEN_LIFETIME_SECONDS = 8 * 3600
+
+/** `npm run demo`: the service, a simulated CDF and an identity provider, without any configuration. */
+async function demo(): Promise<void> {
+  const { PORT = '3000', SIMULATOR_PORT = '3001', METRICS_PORT = '9464' } = process.env
+  const simulator = await startSimulator({
+    port: Number(SIMULATOR_PORT),
+    tokenLifetimeSeconds: TOKEN_LIFETIME_SECONDS,
+  })
+  for (const { job } of DEMO_JOBS) simulator.cdf.addJob(job)
+
+  const config = loadConfig({
+    ...simulator.environment,
+    PORT,
+    METRICS_PORT,
+    CORS_ORIGINS: [simulator.url, simulator.url.replace('127.0.0.1', 'localhost')].join(),
+  })
+  const app = await buildApp(config, {
+    logDestination: pretty({
+      ignore: 'pid,hostname',
+      // pino-pretty expects `caller` to be a position in the source code.
+      customPrettifiers: { caller: (caller) => JSON.stringify(caller) },
+      singleLine: true,
+      colorize: process.stdout.isTTY,
+    }),
+  })
+  const url = await app.listen({ ...config.listen })
+  addDemoPage(simulator, { serviceUrl: url })
+  closeWithGrace({ delay: 5_000, logger: false }, async () => {
+    await app.close()
+    await simulator.close()
+  })
+  while (app.lifeCycle.readinessBlockers.size > 0) await sleep(10)
+  process.stdout.write(welcome(url, simulator.url, METRICS_PORT, await callerToken(simulator)))
+}
+
+function welcome(url: string, simulatorUrl: string, metricsPort: string, token: string): string {
+  const curl = (jobId: string) =>
+    `    curl -i -H "Authorization: Bearer $TOKEN" ${url}/jobs/${jobId}/quality\n`
+  return [
+    `\nSwagger UI        ${url}/docs   (Authorize → Log in as developer)\n`,
+    `Demo page         ${simulatorUrl}/demo\n`,
+    `OpenAPI document  ${url}/openapi.yaml\n`,
+    `Metrics           http://127.0.0.1:${metricsPort}/metrics\n`,
+    `Simulated CDF     ${simulatorUrl}\n`,
+    `Identity provider ${simulatorUrl}/idp\n`,
+    `\nPaste this line into another terminal, and then any of the others:\n`,
+    `\n    TOKEN=${token}\n`,
+    ...DEMO_JOBS.map(({ title, job }) => `\n  ${title}\n${curl(job.jobId)}`),
+    `\n  A job that CDF does not know\n${curl(UNKNOWN_JOB_ID)}`,
+    `\n  An invalid job id\n${curl('0012')}`,
+    `\n  A request without an access token\n    curl -i ${url}/jobs/${UNKNOWN_JOB_ID}/quality\n`,
+    '\nPress Ctrl-C to stop.\n\n',
+  ].join('')
+}
+
+try {
+  await demo()
+} catch (error) {
+  const { code, port } = error as { code?: string; port?: number }
+  if (error instanceof ConfigError) process.stderr.write(`${error.issues.join('\n')}\n`)
+  else if (code === 'EADDRINUSE') {
+    process.stderr.write(`Port ${port} is in use: set PORT or SIMULATOR_PORT to another one.\n`)
+  } else throw error
+  process.exit(1)
+}

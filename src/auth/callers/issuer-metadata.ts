@@ -1,0 +1,70 @@
+import type { Dispatcher } from 'undici'
+import { isHttpsOrLoopback } from '../../http/loopback.ts'
+import { sendRequest } from '../../http/send-request.ts'
+import { withoutTrailingSlash } from '../without-trailing-slash.ts'
+
+/** A request to an issuer. */
+export interface IssuerRequest {
+  /** As in `iss`, with or without a trailing slash. */
+  issuer: string
+  /** For each HTTP request, body included. */
+  timeoutMs: number
+  dispatcher: Dispatcher
+}
+
+/** The endpoints of an issuer. Each URL has `https:`, or `http:` and a loopback host. */
+export interface IssuerMetadata {
+  jwksUrl: string
+  authorizationUrl: string | undefined
+  tokenUrl: string | undefined
+}
+
+/**
+ * Fetches the discovery document of an issuer.
+ * @throws Error with a fixed message without any part of the response
+ * @see https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig
+ */
+export async function fetchIssuerMetadata(request: IssuerRequest): Promise<IssuerMetadata> {
+  const issuer = withoutTrailingSlash(request.issuer)
+  const metadata = await fetchJson(`${issuer}/.well-known/openid-configuration`, request)
+  if (typeof metadata.issuer !== 'string' || withoutTrailingSlash(metadata.issuer) !== issuer) {
+    throw new Error('the discovery document names another issuer')
+  }
+  const urlOf = (name: string) => {
+    const value = metadata[name]
+    return typeof value === 'string' && isHttpsOrLoopback(value) ? value : undefined
+  }
+  const jwksUrl = urlOf('jwks_uri')
+  if (!jwksUrl) throw new Error('the discovery document has no jwks_uri with https:')
+  return {
+    jwksUrl,
+    authorizationUrl: urlOf('authorization_endpoint'),
+    tokenUrl: urlOf('token_endpoint'),
+  }
+}
+
+/**
+ * Fetches a JSON object from an issuer.
+ * @throws Error with a fixed message
+ */
+export async function fetchJson(
+  url: string,
+  { timeoutMs, dispatcher }: Omit<IssuerRequest, 'issuer'>,
+): Promise<Record<string, unknown>> {
+  const { status, body } = await sendRequest(url, {
+    method: 'GET',
+    headers: { accept: 'application/json' },
+    timeoutMs,
+    dispatcher,
+  })
+  if (status !== 200) throw new Error(`the issuer answered with status ${status}`)
+  let json: unknown
+  try {
+    json = JSON.parse(body.toString('utf8'))
+  } catch {
+    throw new Error('the response of the issuer is not JSON')
+  }
+  if (typeof json !== 'object' || json === null)
+    throw new Error('the response of the issuer is not a JSON object')
+  return json as Record<string, unknown>
+}

@@ -1,0 +1,34 @@
+/** The callers that share one read of CDF. More can join while it is queued. */
+export class WaitingCallers {
+  readonly #callers = new Set<string>()
+  #onJoin: ((caller: string) => void) | undefined
+
+  /** @param callers keys of the first callers */
+  constructor(...callers: string[]) {
+    for (const caller of callers) this.join(caller)
+  }
+
+  /** The keys of the callers. */
+  get keys(): ReadonlySet<string> {
+    return this.#callers
+  }
+
+  /** Adds a caller. */
+  join(caller: string): void {
+    if (this.#callers.has(caller)) return
+    this.#callers.add(caller)
+    this.#onJoin?.(caller)
+  }
+
+  /**
+   * Calls the listener for each caller, and for each that joins later.
+   * @returns a function that removes the listener
+   */
+  follow(listener: (caller: string) => void): () => void {
+    for (const caller of this.#callers) listener(caller)
+    this.#onJoin = listener
+    return () => {
+      this.#onJoin = undefined
+    }
+  }
+}

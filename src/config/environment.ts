@@ -1,0 +1,106 @@
+import type { Variable } from './variable.ts'
+import {
+  choice,
+  flag,
+  integer,
+  isListOf,
+  isNetwork,
+  isOrigin,
+  isSecretFile,
+  isSigningKeyFile,
+  SCOPE,
+  scopes,
+  text,
+  url,
+} from './variable.ts'
+
+const audience = () => text(/^[\x21-\x7e]{1,1024}$/, 'an audience without spaces')
+
+/** All environment variables of the service. `load-environment.ts` checks which of them are required. */
+export const VARIABLES = {
+  CDF_PROJECT: text(
+    /^(?=.*[A-Za-z])[A-Za-z0-9][A-Za-z0-9-]{1,30}[A-Za-z0-9]$/,
+    'the URL name of a CDF project: 3–32 letters, digits and hyphens, at least one letter, no hyphen at either end',
+  ),
+  CDF_CLUSTER: text(
+    /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*$/,
+    'a CDF cluster such as westeurope-1',
+  ),
+  CDF_URL: url(),
+  CDF_VERSION: text(
+    /^[A-Za-z0-9.-]{1,32}$/,
+    'a cdf-version such as alpha, beta or 20230101-alpha, or none',
+    'alpha',
+  ),
+  IDP_CLIENT_ID: text(/^[\x20-\x7e]{1,255}$/, 'a client id: 1–255 printable ASCII characters'),
+  IDP_CLIENT_SECRET: text(
+    /^\P{Cc}{1,1024}$/u,
+    'a client secret: 1–1024 characters without control characters',
+  ),
+  IDP_CLIENT_SECRET_FILE: text(isSecretFile, 'the path of a readable file with the client secret'),
+  IDP_CLIENT_KEY_FILE: text(
+    isSigningKeyFile,
+    'the path of a readable PEM file with an unencrypted RSA, EC or Ed25519 private key',
+  ),
+  IDP_CLIENT_AUTH_METHOD: choice(
+    ['client_secret_post', 'client_secret_basic', 'private_key_jwt'],
+    'client_secret_post',
+  ),
+  IDP_TOKEN_URL: url(),
+  IDP_TENANT_ID: text(
+    /^[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/,
+    'an Entra ID tenant: a GUID or a domain',
+  ),
+  IDP_DISCOVERY_URL: url(),
+  IDP_SCOPES: scopes(),
+  IDP_AUDIENCE: audience(),
+  IDP_TIMEOUT_MS: integer(5_000, 1, 60_000),
+  AUTH_MODE: choice(['jwt', 'none'], 'jwt'),
+  AUTH_ALLOW_ANONYMOUS: flag(false),
+  AUTH_ISSUER: url(),
+  AUTH_AUDIENCE: audience(),
+  AUTH_JWKS_URL: url(),
+  AUTH_REQUIRED_SCOPE: text(new RegExp(`^${SCOPE}{1,255}$`), 'one scope'),
+  HOST: text(/^[A-Za-z0-9.:-]{1,255}$/, 'an IP address or host name to listen on', '127.0.0.1'),
+  PORT: integer(3000, 0, 65_535),
+  METRICS_PORT: integer(9464, 0, 65_535),
+  LOG_LEVEL: choice(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], 'info'),
+  CORS_ORIGINS: text(
+    (value) => value === '*' || isListOf(isOrigin, value),
+    'exact origins such as https://app.example, separated by commas, or *',
+  ),
+  TRUST_PROXY: text(
+    (value) => /^(false|\d{1,2})$/.test(value) || isListOf(isNetwork, value),
+    'false, the number of proxies in front of the service, or their addresses or networks, separated by commas',
+    'false',
+  ),
+  RATE_LIMIT_PER_MINUTE: integer(600, 0, 1_000_000_000),
+  CALLER_MAX_STREAMS: integer(256, 0, 1_000_000),
+  CALLER_MAX_WATCHED_JOBS: integer(1_000, 0, 1_000_000),
+  DOCS_ENABLED: flag(true),
+  DOCS_OAUTH_CLIENT_ID: text(/^[\x21-\x7e]{1,255}$/, 'the client id of a public client'),
+  DOCS_OAUTH_SCOPES: scopes(),
+  JOB_CACHE_MAX_ENTRIES: integer(10_000, 1, 1_000_000),
+  JOB_CACHE_TTL_SECONDS: integer(86_400, 1, 31_536_000),
+  JOB_STATUS_FRESH_MS: integer(1_000, 0, 60_000),
+  JOB_NOT_FOUND_TTL_MS: integer(5_000, 0, 600_000),
+  JOB_STALE_IF_ERROR_SECONDS: integer(30, 0, 3_600),
+  UPSTREAM_ATTEMPT_TIMEOUT_MS: integer(4_000, 1, 60_000),
+  UPSTREAM_DEADLINE_MS: integer(8_000, 1, 120_000),
+  UPSTREAM_MAX_ATTEMPTS: integer(2, 1, 5),
+  UPSTREAM_MAX_CONCURRENCY: integer(8, 1, 1_000),
+  UPSTREAM_MAX_QUEUE: integer(256, 0, 100_000),
+  UPSTREAM_POLLS_PER_SECOND: integer(20, 1, 1_000),
+  SHUTDOWN_GRACE_MS: integer(10_000, 0, 600_000),
+  SHUTDOWN_DELAY_MS: integer(0, 0, 600_000),
+} satisfies Record<string, Variable<boolean | number | string>>
+
+/** The name of an environment variable. */
+export type VariableName = keyof typeof VARIABLES
+
+/** The parsed values. An unset variable has its default, which may be `undefined`. */
+export type Environment = {
+  [Name in VariableName]: (typeof VARIABLES)[Name] extends Variable<infer Value, infer Default>
+    ? Value | Default
+    : never
+}

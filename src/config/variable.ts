@@ -1,0 +1,126 @@
+import { readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
+import { importSigningKey } from '../auth/service/signing-key.ts'
+import { isHttpsOrLoopback } from '../http/loopback.ts'
+
+/** An environment variable. */
+export interface Variable<Value, Default extends Value | undefined = Value | undefined> {
+  /** The valid values, for error messages: `must be ${expected}`. */
+  readonly expected: string
+  /** The value of a text; `undefined` if it is invalid. */
+  readonly parse: (text: string) => Value | undefined
+  readonly default: Default
+}
+
+/** A decimal integer from `minimum` to `maximum`, without leading zeros. */
+export function integer(
+  defaultValue: number,
+  minimum: number,
+  maximum: number,
+): Variable<number, number> {
+  return {
+    expected: `an integer from ${minimum} to ${maximum}`,
+    parse: (text) => {
+      const number = /^(0|[1-9]\d*)$/.test(text) ? Number(text) : Number.NaN
+      return number >= minimum && number <= maximum ? number : undefined
+    },
+    default: defaultValue,
+  }
+}
+
+/** `true` or `false`. */
+export function flag(defaultValue: boolean): Variable<boolean, boolean> {
+  return {
+    expected: 'true or false',
+    parse: (text) => (text === 'true' ? true : text === 'false' ? false : undefined),
+    default: defaultValue,
+  }
+}
+
+/** One of the choices. */
+export function choice<const Choice extends string>(
+  choices: readonly Choice[],
+  defaultValue: NoInfer<Choice>,
+): Variable<Choice, Choice> {
+  return {
+    expected: `one of ${choices.join(', ')}`,
+    parse: (text) => choices.find((choice) => choice === text),
+    default: defaultValue,
+  }
+}
+
+/** A text that matches the pattern or passes the check. */
+export function text<Default extends string | undefined = undefined>(
+  valid: RegExp | ((text: string) => boolean),
+  expected: string,
+  defaultValue?: Default,
+): Variable<string, Default> {
+  const isValid = valid instanceof RegExp ? (value: string) => valid.test(value) : valid
+  return {
+    expected,
+    parse: (value) => (isValid(value) ? value : undefined),
+    default: defaultValue as Default,
+  }
+}
+
+/** A URL that tokens and secrets may be sent to. */
+export function url(): Variable<string, undefined> {
+  const plain = /^https?:\/\/[^\s/?#@]+(?:\/[^\s?#]*)?$/
+  return text(
+    (value) => plain.test(value) && isHttpsOrLoopback(value),
+    'a URL with https:, or with http: and a loopback host, without query, fragment and credentials',
+  )
+}
+
+/** The characters of a scope (RFC 6749 §3.3), as a character class. */
+export const SCOPE = '[\\x21\\x23-\\x5b\\x5d-\\x7e]'
+
+/** A list of scopes for {@link splitList}. */
+export function scopes(): Variable<string, undefined> {
+  return text(new RegExp(`^${SCOPE}+(?: +${SCOPE}+)*$`), 'scopes, separated by commas or spaces')
+}
+
+/** Splits a list at commas and spaces. */
+export function splitList(list = ''): string[] {
+  return list.split(/[\s,]+/).filter(Boolean)
+}
+
+/** Whether a list has at least one item and all items are valid. */
+export function isListOf(isValid: (item: string) => boolean, list: string): boolean {
+  const items = splitList(list)
+  return items.length > 0 && items.every(isValid)
+}
+
+/** Whether a text is an origin (RFC 6454) with http: or https:, such as `https://app.example`. */
+export function isOrigin(value: string): boolean {
+  return /^https?:\/\/[^*]+$/.test(value) && URL.canParse(value) && new URL(value).origin === value
+}
+
+/** Whether a text is an IP address or a network such as `10.0.0.0/8`. The prefix length 0 would match every address. */
+export function isNetwork(value: string): boolean {
+  const [address = '', prefix, ...rest] = value.split('/')
+  const family = isIP(address)
+  if (family === 0 || rest.length > 0) return false
+  return (
+    prefix === undefined ||
+    (/^[1-9]\d{0,2}$/.test(prefix) && Number(prefix) <= (family === 4 ? 32 : 128))
+  )
+}
+
+/** Whether a file is readable and not empty. */
+export function isSecretFile(path: string): boolean {
+  return matchesFile(path, (content) => content.trim() !== '')
+}
+
+/** Whether a file holds a PEM that {@link importSigningKey} accepts. */
+export function isSigningKeyFile(path: string): boolean {
+  return matchesFile(path, (pem) => importSigningKey(pem).type === 'private')
+}
+
+function matchesFile(path: string, isValid: (content: string) => boolean): boolean {
+  try {
+    return isValid(readFileSync(path, 'utf8'))
+  } catch {
+    return false
+  }
+}

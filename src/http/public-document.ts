@@ -1,0 +1,48 @@
+import { hash } from 'node:crypto'
+import { promisify } from 'node:util'
+import { gzip } from 'node:zlib'
+
+/** A representation of a document: its bytes and strong entity tag. */
+export interface Representation {
+  readonly bytes: Buffer
+  readonly etag: string
+}
+
+/** A document that is the same for every caller. It is built once, and all responses share its bytes. */
+export interface PublicDocument {
+  readonly contentType: string
+  /** Headers besides the content type, such as a policy for a page. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly identity: Representation
+  readonly gzip: Representation
+}
+
+const gzipAsync = promisify(gzip)
+
+/** Builds a document, plain and compressed. */
+export async function publicDocument(
+  content: string | Buffer,
+  contentType: string,
+  headers: Record<string, string> = {},
+): Promise<PublicDocument> {
+  const bytes = Buffer.from(content)
+  const tag = hash('sha256', bytes, 'base64url').slice(0, 22)
+  return {
+    contentType,
+    headers,
+    identity: { bytes, etag: `"${tag}"` },
+    // A strong entity tag identifies one representation (RFC 9110 §8.8.1).
+    gzip: { bytes: await gzipAsync(bytes), etag: `"${tag}-gzip"` },
+  }
+}
+
+/**
+ * Whether an `Accept-Encoding` header allows gzip.
+ * @see https://www.rfc-editor.org/rfc/rfc9110#section-12.5.3
+ */
+export function acceptsGzip(header: string | string[] | undefined): boolean {
+  return String(header ?? '')
+    .toLowerCase()
+    .split(',')
+    .some((coding) => /^\s*(?:x-)?gzip\s*(?:;\s*q\s*=\s*(?!0(?:\.0*)?\s*$)|$)/.test(coding))
+}

@@ -1,0 +1,92 @@
+import { promisify } from 'node:util'
+import { brotliDecompress, gunzip, inflate, zstdDecompress } from 'node:zlib'
+import type { Dispatcher } from 'undici'
+import { errors } from 'undici'
+import { MAX_BODY_BYTES } from './agent.ts'
+
+/** Status and headers of a response. */
+export interface ResponseHead {
+  status: number
+  headers: Record<string, string | string[] | undefined>
+}
+
+/** A complete response. The body is unpacked and has at most {@link MAX_BODY_BYTES}. */
+export interface HttpResponse extends ResponseHead {
+  body: Buffer
+}
+
+/** A request for {@link sendRequest}. */
+export interface HttpRequest {
+  method: 'GET' | 'POST'
+  headers: Record<string, string>
+  body?: string
+  /** Aborts the request, also while the body is read. */
+  signal?: AbortSignal | undefined
+  /** Limit for the whole request, body included; milliseconds. No limit if absent. */
+  timeoutMs?: number
+  dispatcher: Dispatcher
+  /** Called when status and headers have arrived. The body may still fail. */
+  onHead?: (head: ResponseHead) => void
+}
+
+/** The response is too large, or its content encoding is unknown or broken. */
+export class UnreadableResponseError extends Error {
+  override readonly name = 'UnreadableResponseError'
+}
+
+/**
+ * Sends one HTTP request and reads the whole response. Size and time are bounded; `fetch` checks the size only before
+ * it unpacks. Redirects are not followed.
+ * @throws UnreadableResponseError; the signal's reason; a DOMException `TimeoutError`; undici's connection errors
+ */
+export async function sendRequest(url: string, request: HttpRequest): Promise<HttpResponse> {
+  const { method, headers, body, dispatcher, timeoutMs, onHead } = request
+  const { origin, pathname, search } = new URL(url)
+  const signals = [
+    ...(request.signal ? [request.signal] : []),
+    ...(timeoutMs === undefined ? [] : [AbortSignal.timeout(timeoutMs)]),
+  ]
+  const signal = AbortSignal.any(signals)
+  signal.throwIfAborted()
+  const response = await dispatcher.request({
+    origin,
+    path: pathname + search,
+    method,
+    headers,
+    body: body ?? null,
+    signal,
+  })
+  const head = { status: response.statusCode, headers: response.headers }
+  onHead?.(head)
+  const packed = await response.body.arrayBuffer().catch((error: unknown) => {
+    if (error instanceof errors.ResponseExceededMaxSizeError)
+      throw new UnreadableResponseError('the body is too large')
+    throw error
+  })
+  const encoding = head.headers['content-encoding']
+  return { ...head, body: await unpack(Buffer.from(packed), encoding) }
+}
+
+const gunzipAsync = promisify(gunzip)
+const UNPACKERS: Readonly<
+  Record<string, (packed: Buffer, limit: { maxOutputLength: number }) => Promise<Buffer>>
+> = {
+  gzip: gunzipAsync,
+  'x-gzip': gunzipAsync,
+  deflate: promisify(inflate),
+  br: promisify(brotliDecompress),
+  zstd: promisify(zstdDecompress),
+}
+
+/** Requests carry no `accept-encoding`, which allows any encoding (RFC 9110 §12.5.3). */
+async function unpack(packed: Buffer, encoding: string | string[] = ''): Promise<Buffer> {
+  const name = encoding.toString().toLowerCase() || 'identity'
+  if (name === 'identity') return packed
+  const unpacker = Object.hasOwn(UNPACKERS, name) ? UNPACKERS[name] : undefined
+  if (!unpacker) throw new UnreadableResponseError('the content encoding is unknown')
+  try {
+    return await unpacker(packed, { maxOutputLength: MAX_BODY_BYTES })
+  } catch {
+    throw new UnreadableResponseError('the body cannot be unpacked, or is too large')
+  }
+}

@@ -1,0 +1,204 @@
+import type { Scheduler } from '../async/scheduler.ts'
+import type { JobId } from '../cdf/job-id.ts'
+import { BACKGROUND } from '../cdf/resilience/fair-queue.ts'
+import { ProblemError } from '../problems/problem.ts'
+import type { JobQualityReader, ReadContext } from './job-quality-reader.ts'
+import { PollBudget } from './poll-budget.ts'
+import type { ReadResult } from './read-result.ts'
+import { isFinal, stateTag } from './read-result.ts'
+
+/** Receives the states of a job. */
+export interface JobSubscriber {
+  /** Called with the latest state, if there is one, and then with each new state. */
+  onUpdate(jobId: JobId, result: ReadResult): void
+  /** Called once: the last state is final, or the process is draining. */
+  onEnd(jobId: JobId, last: ReadResult): void
+}
+
+/** The ids of a read in the log and in CDF. */
+export type RequestIds = Pick<ReadContext, 'requestId' | 'traceparent'>
+
+/** The request of a subscriber. */
+export type SubscriptionContext = RequestIds & Pick<ReadContext, 'caller'>
+
+/** Options of {@link JobPoller}. */
+export interface JobPollerOptions {
+  reader: Pick<JobQualityReader, 'read' | 'subscribe'>
+  /** Makes the ids for reads that belong to no request. */
+  newRequestIds: () => RequestIds
+  /** Greatest number of background reads per second. */
+  pollsPerSecond: number
+  /** Monotonic clock, milliseconds; the same as the reader's. */
+  now: () => number
+  schedule: Scheduler
+  /** 0 ≤ random() < 1, for the jitter. */
+  random: () => number
+}
+
+/** The interval between two reads is a tenth of the time since the last change, within these limits. */
+const INTERVAL_MS = { min: 1_000, max: 5_000 }
+const INTERVAL_PER_AGE = 0.1
+/** Up to this share is added, so that jobs that were subscribed to together are not read together for ever. */
+const JITTER = 0.1
+
+/** The polling loop of one job. */
+interface Poll {
+  readonly jobId: JobId
+  /** With the keys of their callers. */
+  readonly subscribers: Map<JobSubscriber, string>
+  /** Aborts the poll's own reads. */
+  readonly controller: AbortController
+  /** When the job was first seen or last changed. */
+  changedAtMs: number
+  baseIntervalMs: number
+  latest: ReadResult | undefined
+  cancelNext: () => void
+}
+
+/**
+ * Polls each job that has subscribers: one loop per job, whatever their number. Reads go through the reader, so that
+ * they use its cache and join reads in flight. A read for another caller counts as the loop's own. All loops together
+ * stay within a {@link PollBudget}.
+ */
+export class JobPoller {
+  readonly #options: JobPollerOptions
+  readonly #polls = new Map<JobId, Poll>()
+  readonly #budget: PollBudget
+  #isDraining = false
+
+  constructor(options: JobPollerOptions) {
+    this.#options = options
+    const { pollsPerSecond, now } = options
+    this.#budget = new PollBudget({ pollsPerSecond, now, polls: () => this.#budgetedPolls() })
+    options.reader.subscribe((jobId, result) => {
+      const poll = this.#polls.get(jobId)
+      if (poll) this.#update(poll, result)
+    })
+  }
+
+  /**
+   * Subscribes to a job. The first `onUpdate` may come before this method returns.
+   * @param context for the first read, if there is no result yet
+   * @param known a result that the subscriber has just read; it replaces the first read
+   */
+  subscribe(
+    jobId: JobId,
+    subscriber: JobSubscriber,
+    context: SubscriptionContext,
+    known?: ReadResult,
+  ): void {
+    const running = this.#polls.get(jobId)
+    if (running) {
+      running.subscribers.set(subscriber, context.caller)
+      if (running.latest) subscriber.onUpdate(jobId, running.latest)
+      // Joins the first read, which then also waits in the line of this caller.
+      else this.#read(running, context)
+      return
+    }
+    const poll: Poll = {
+      jobId,
+      subscribers: new Map([[subscriber, context.caller]]),
+      controller: new AbortController(),
+      changedAtMs: this.#options.now(),
+      baseIntervalMs: INTERVAL_MS.min,
+      latest: undefined,
+      cancelNext: () => {},
+    }
+    this.#polls.set(jobId, poll)
+    if (known) this.#update(poll, known)
+    else this.#read(poll, context)
+  }
+
+  /** Ends a subscription. The loop stops with its last subscriber. */
+  unsubscribe(jobId: JobId, subscriber: JobSubscriber): void {
+    const poll = this.#polls.get(jobId)
+    if (poll?.subscribers.delete(subscriber) && poll.subscribers.size === 0) this.#stop(poll)
+  }
+
+  /** Number of polled jobs and of subscriptions. */
+  get sizes(): { jobs: number; watchers: number } {
+    let watchers = 0
+    for (const poll of this.#polls.values()) watchers += poll.subscribers.size
+    return { jobs: this.#polls.size, watchers }
+  }
+
+  /** The latest result of a polled job. */
+  latest(jobId: JobId): ReadResult | undefined {
+    return this.#polls.get(jobId)?.latest
+  }
+
+  /** Ends each subscription as soon as it has one state, because the process is draining. */
+  drain(): void {
+    this.#isDraining = true
+    for (const poll of this.#polls.values()) {
+      if (poll.latest) this.#complete(poll, poll.latest)
+    }
+  }
+
+  #read(poll: Poll, { requestId, traceparent, caller }: SubscriptionContext): void {
+    const { jobId, controller } = poll
+    const { signal } = controller
+    const result = this.#options.reader.read(jobId, { requestId, traceparent, caller, signal })
+    if (!(result instanceof Promise)) {
+      this.#update(poll, result)
+      return
+    }
+    // A result comes through the reader's subscription; only a bug rejects.
+    result.catch((cause: unknown) => {
+      if (signal.aborted) return
+      const problem = new ProblemError('internal-error', { cause })
+      this.#update(poll, { problem, outcome: 'miss', collapsed: false })
+    })
+  }
+
+  #update(poll: Poll, result: ReadResult): void {
+    const isFirst = poll.latest === undefined
+    const hasChanged = !poll.latest || stateTag(result) !== stateTag(poll.latest)
+    poll.latest = result
+    if (hasChanged) {
+      const nowMs = this.#options.now()
+      poll.changedAtMs = isFirst ? (result.response?.firstSeenMs ?? nowMs) : nowMs
+      for (const subscriber of poll.subscribers.keys()) subscriber.onUpdate(poll.jobId, result)
+    }
+    if (isFinal(result) || this.#isDraining) this.#complete(poll, result)
+    else if (poll.subscribers.size > 0) this.#scheduleNext(poll, result)
+  }
+
+  #scheduleNext(poll: Poll, result: ReadResult): void {
+    const { now, schedule, random, newRequestIds } = this.#options
+    const { response, problem } = result
+    const nowMs = now()
+    const maxMs = INTERVAL_MS.max / (1 + JITTER)
+    const agedMs = INTERVAL_PER_AGE * (nowMs - poll.changedAtMs)
+    poll.baseIntervalMs = Math.min(Math.max(agedMs, INTERVAL_MS.min), maxMs)
+    const intervalMs = this.#budget.intervalMs(toBudgetedPoll(poll)) * (1 + JITTER * random())
+    // An earlier read would be a hit, or would ignore Retry-After.
+    const notBeforeMs = response ? response.freshForMs : 1000 * (problem.secondsToWait ?? 0)
+    const sinceReadMs = response && result.outcome === 'hit' ? nowMs - response.readAtMs : 0
+    poll.cancelNext()
+    poll.cancelNext = schedule(Math.max(0, Math.max(intervalMs, notBeforeMs) - sinceReadMs), () => {
+      poll.cancelNext = schedule(this.#budget.reserve(), () =>
+        this.#read(poll, { ...newRequestIds(), caller: BACKGROUND }),
+      )
+    })
+  }
+
+  *#budgetedPolls() {
+    for (const poll of this.#polls.values()) yield toBudgetedPoll(poll)
+  }
+
+  #complete(poll: Poll, last: ReadResult): void {
+    this.#stop(poll)
+    for (const subscriber of poll.subscribers.keys()) subscriber.onEnd(poll.jobId, last)
+  }
+
+  #stop(poll: Poll): void {
+    if (this.#polls.get(poll.jobId) === poll) this.#polls.delete(poll.jobId)
+    poll.cancelNext()
+    poll.controller.abort()
+  }
+}
+
+function toBudgetedPoll({ subscribers, baseIntervalMs }: Poll) {
+  return { callers: new Set(subscribers.values()), baseIntervalMs }
+}

@@ -1,0 +1,78 @@
+import { createLocalJWKSet } from 'jose'
+import type { Test } from 'tap'
+import t from 'tap'
+import { AccessTokenVerifier } from '../../../src/auth/callers/access-token-verifier.ts'
+import { AUDIENCE, startForge } from '../../support/forge-token.ts'
+
+/** A verifier with the keys of the test issuer and a clock that the test moves. */
+async function setUp(t: Test) {
+  const forge = await startForge(t)
+  const currentKeys = () => createLocalJWKSet({ keys: forge.answer.keys })
+  const keys = {
+    set: currentKeys(),
+    current: () => keys.set,
+    get: async () => keys.set,
+    refetch: async () => undefined,
+  }
+  const startMs = Date.now()
+  const clock = { nowMs: startMs }
+  const verifier = new AccessTokenVerifier({
+    keys,
+    issuer: forge.issuer,
+    audience: AUDIENCE,
+    wallNow: () => clock.nowMs,
+  })
+  const moveTo = (seconds: number) => {
+    clock.nowMs = startMs + 1000 * seconds
+  }
+  /** Verifies a new token and returns its `Authorization` header. */
+  const verifyNew = async (claims: Record<string, unknown> = {}) => {
+    const token = await forge.sign(claims)
+    const header = `Bearer ${token}`
+    t.equal(verifier.getCached(header), undefined)
+    await verifier.verify(token)
+    return header
+  }
+  return {
+    ...{ forge, verifier, startMs, moveTo, verifyNew },
+    replaceKeys: () => {
+      keys.set = currentKeys()
+    },
+  }
+}
+
+t.test('returns the caller of a cached token, with the scheme in any case', async (t) => {
+  const { forge, verifier, verifyNew } = await setUp(t)
+  const header = await verifyNew({ client_id: 'one' })
+  t.equal(verifier.getCached(undefined), undefined)
+  t.equal(verifier.getCached(`Bearer ${await forge.sign()}`), undefined)
+  t.equal(verifier.getCached(header)?.clientId, 'one')
+  t.equal(verifier.getCached(header.replace('Bearer', 'bearer  '))?.clientId, 'one')
+  t.equal(verifier.getCached(header.replace('Bearer', 'Basic')), undefined)
+  t.equal(verifier.getCached(`${header}x`), undefined)
+})
+
+t.test(
+  'returns no caller before nbf and after exp, except within the clock tolerance',
+  async (t) => {
+    const { verifier, startMs, moveTo, verifyNew } = await setUp(t)
+    const nowSeconds = Math.floor(startMs / 1000)
+    const header = await verifyNew({ nbf: nowSeconds, exp: nowSeconds + 100 })
+    t.ok(verifier.getCached(header))
+    moveTo(-32)
+    t.equal(verifier.getCached(header), undefined, 'more than 30 s before nbf')
+    moveTo(128)
+    t.ok(verifier.getCached(header), 'less than 30 s after exp')
+    moveTo(131)
+    t.equal(verifier.getCached(header), undefined, 'more than 30 s after exp')
+  },
+)
+
+t.test('drops all cached tokens when the keys change', async (t) => {
+  const { verifier, verifyNew, replaceKeys } = await setUp(t)
+  const header = await verifyNew()
+  t.ok(verifier.getCached(header))
+  replaceKeys()
+  t.equal(verifier.getCached(header), undefined)
+  t.equal(verifier.getCached(header), undefined)
+})

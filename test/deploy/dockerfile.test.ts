@@ -1,0 +1,147 @@
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { cp, mkdir, readdir, readFile } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import { promisify } from 'node:util'
+import t from 'tap'
+import { lasting, SCORES } from '../../simulator/upstream/simulated-job.ts'
+import { startSimulator } from '../../simulator/upstream/start-simulator.ts'
+import { JOB_ID } from '../support/fixtures.ts'
+import { request } from '../support/request.ts'
+import { startProcess } from '../support/start-process.ts'
+import { until } from '../support/wait.ts'
+
+const root = resolve(import.meta.dirname, '../..')
+const dockerfile = await readFile(join(root, 'Dockerfile'), 'utf8')
+const ignored = await readFile(join(root, '.dockerignore'), 'utf8')
+
+/** The instructions of the Dockerfile, with continued lines joined. */
+const instructions = dockerfile
+  .replaceAll('\\\n', '')
+  .split('\n')
+  .map((line) => line.trim())
+  .filter((line) => line !== '' && !line.startsWith('#'))
+const argumentsOf = (name: string) =>
+  instructions
+    .filter((line) => line.startsWith(`${name} `))
+    .map((line) => line.slice(name.length + 1))
+
+/** Environment variables that npm needs. */
+const npmEnvironment = Object.fromEntries(
+  Object.entries(process.env).filter(([name]) =>
+    /^(PATH|HOME|npm_config_.*|NODE_EXTRA_CA_CERTS|https?_proxy|no_proxy)$/i.test(name),
+  ),
+)
+
+t.test('uses the major version of Node in package.json', async (t) => {
+  const { devDependencies } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
+  const major = devDependencies.node.split('.')[0]
+  t.ok(argumentsOf('FROM').every((image) => image.startsWith(`node:${major}-`)))
+})
+
+t.test('runs Node as process 1, not as root, and has a health check', async (t) => {
+  t.strictSame(argumentsOf('USER'), ['node'])
+  t.ok(
+    instructions.indexOf('USER node') < instructions.findIndex((line) => line.startsWith('CMD ')),
+  )
+  t.strictSame(JSON.parse(argumentsOf('CMD')[0] ?? ''), ['node', 'src/server.ts'])
+  t.match(argumentsOf('HEALTHCHECK')[0], '/health/live')
+  t.ok(argumentsOf('ENV').join(' ').includes('HOST=0.0.0.0'))
+})
+
+t.test('copies exactly the files that .dockerignore allows', async (t) => {
+  const allowed = ignored
+    .split('\n')
+    .filter((line) => line.startsWith('!'))
+    .map((line) => line.slice(1))
+  const copied = argumentsOf('COPY')
+    .filter((copy) => !copy.startsWith('--from'))
+    .flatMap((copy) => copy.split(' ').slice(0, -1))
+  t.strictSame([...new Set(copied)].sort(), allowed.sort())
+})
+
+t.test('builds a service that answers requests', async (t) => {
+  const image = t.testdir({})
+  const [install] = argumentsOf('RUN')
+  t.equal(install, 'npm ci --omit=dev')
+
+  // The files of the first stage are already in this folder.
+  for (const copy of argumentsOf('COPY').filter((line) => !line.startsWith('--from'))) {
+    const parts = copy.split(' ')
+    const target = parts.pop() ?? ''
+    for (const source of parts) {
+      const destination = join(image, target.endsWith('/') ? join(target, source) : target)
+      await mkdir(dirname(destination), { recursive: true })
+      await cp(join(root, source), destination, { recursive: true })
+    }
+  }
+  await promisify(execFile)('npm', ['ci', '--omit=dev'], { cwd: image, env: npmEnvironment })
+  t.strictSame((await readdir(image)).sort(), [
+    '.npmrc',
+    'node_modules',
+    'openapi.yaml',
+    'package-lock.json',
+    'package.json',
+    'plugins',
+    'routes',
+    'src',
+  ])
+  const packages = await readdir(join(image, 'node_modules'))
+  for (const tool of ['tap', 'typescript', '@biomejs', 'oidc-provider', 'node', 'pino-pretty'])
+    t.notOk(packages.includes(tool), tool)
+
+  const compile = 'node src/server.ts 2>/dev/null || [ $? = 78 ]'
+  t.equal(argumentsOf('RUN').at(-1), compile)
+  const userAt = instructions.indexOf('USER node')
+  t.ok(userAt < instructions.indexOf(`RUN ${compile}`), 'as the user that owns the cache')
+  // This folder stands for the folder of the image.
+  const workdir = argumentsOf('WORKDIR')[0] ?? ''
+  const environment = Object.fromEntries(
+    argumentsOf('ENV').flatMap((line) =>
+      line
+        .replaceAll(`=${workdir}/`, `=${image}/`)
+        .split(' ')
+        .map((pair) => pair.split('=')),
+    ),
+  )
+  t.equal(await startProcess(t, ['src/server.ts'], environment, image).ended, 78)
+  const cache: string = environment.NODE_COMPILE_CACHE
+  t.equal(cache, join(image, 'node_modules', '.cache', 'compile'), 'the default cache folder')
+  const [ofThisNode = ''] = await readdir(cache)
+  t.ok((await readdir(join(cache, ofThisNode))).length > 100, 'contains compiled code')
+
+  const simulator = await startSimulator()
+  t.teardown(() => simulator.close())
+  simulator.cdf.addJob(lasting(JOB_ID, 'Completed', SCORES))
+  const [, ...script] = JSON.parse(argumentsOf('CMD')[0] ?? '') as string[]
+  const { child, ended, url } = startProcess(
+    t,
+    script,
+    {
+      ...environment,
+      ...simulator.environment,
+      AUTH_MODE: 'none',
+      AUTH_ALLOW_ANONYMOUS: 'true',
+      HOST: '127.0.0.1',
+      PORT: '0',
+    },
+    image,
+  )
+  await until(() => url() !== '')
+  t.match(await request(`${url()}/jobs/${JOB_ID}/quality`), {
+    status: 200,
+    body: { status: 'Completed' },
+  })
+  t.equal((await request(`${url()}/docs`)).status, 200)
+
+  const [, healthScript = ''] = argumentsOf('HEALTHCHECK')[0]?.match(/CMD (\[.*\])$/) ?? []
+  const [, ...healthArguments] = JSON.parse(healthScript) as string[]
+  const health = (port: string) =>
+    once(spawn(process.execPath, healthArguments, { env: { PORT: port } }), 'close').then(
+      ([code]) => code as number,
+    )
+  t.equal(await health(new URL(url()).port), 0, 'healthy')
+  child.kill('SIGTERM')
+  t.equal(await ended, 0)
+  t.equal(await health(new URL(url()).port), 1, 'not healthy after the end of the service')
+})

@@ -1,0 +1,148 @@
+import { request } from 'node:http'
+import type { Test } from 'tap'
+import t from 'tap'
+import { lasting, SCORES } from '../../simulator/upstream/simulated-job.ts'
+import { PROBLEM_CODES, PROBLEM_TYPES } from '../../src/problems/problem-types.ts'
+import { openBrowser, screenshot, skipWithoutBrowser } from '../support/browser.ts'
+import { JOB_ID } from '../support/fixtures.ts'
+import { startServer } from '../support/local-server.ts'
+import { startService } from '../support/start-service.ts'
+import { until } from '../support/wait.ts'
+
+t.test(
+  'Swagger UI loads without errors and executes an operation',
+  { skip: skipWithoutBrowser, timeout: 60_000 },
+  async (t) => {
+    const { url, simulator } = await startService(t)
+    simulator.cdf.addJob(lasting(JOB_ID, 'Completed', SCORES))
+    const { page, complaints, origins } = await openBrowser(t)
+
+    await page.goto(`${url}/`)
+    t.equal(new URL(page.url()).pathname, '/docs')
+    await page.locator('.opblock-summary-path').first().waitFor()
+    t.match(await page.locator('h1.title').textContent(), /^CDF job quality/)
+    await screenshot(page, 'docs')
+
+    const operation = page.locator('#operations-jobs-getJobQuality')
+    await operation.locator('.opblock-summary-control').click()
+    await operation.locator('input[placeholder="jobId"]').fill(JOB_ID)
+    await operation.getByRole('button', { name: 'Execute' }).click()
+    await operation.locator('.live-responses-table .response-col_status').first().waitFor()
+    t.match(
+      await operation.locator('.live-responses-table').textContent(),
+      '"qualityPercent": 87.5',
+    )
+
+    t.strictSame(
+      [...origins].filter((origin) => origin !== 'null'),
+      [url],
+      'no request to another origin',
+    )
+    t.strictSame(complaints, [])
+  },
+)
+
+t.test(
+  'Swagger UI logs in and executes an operation with the access token',
+  { skip: skipWithoutBrowser, timeout: 60_000 },
+  async (t) => {
+    const { url, simulator } = await startService(t, { environment: { AUTH_MODE: 'jwt' } })
+    simulator.cdf.addJob(lasting(JOB_ID, 'Completed', SCORES))
+    const { context, page, complaints, origins } = await openBrowser(t)
+
+    await page.goto(`${url}/docs`)
+    await page.getByRole('button', { name: 'Authorize' }).first().click()
+    const dialog = page.locator('.modal-ux')
+    const popup = context.waitForEvent('page')
+    await dialog.getByRole('button', { name: 'Apply given OAuth2 credentials' }).click()
+    const login = await popup
+    await login.getByRole('button', { name: 'Log in as developer' }).click()
+    await dialog.getByText('Logout').waitFor()
+    await dialog.getByText('Close').first().click()
+
+    const operation = page.locator('#operations-jobs-getJobQuality')
+    await operation.locator('.opblock-summary-control').click()
+    const results = operation.locator('.live-responses-table')
+    await operation.locator('input[placeholder="jobId"]').fill(JOB_ID)
+    await operation.getByRole('button', { name: 'Execute' }).click()
+    await results.getByText('"qualityPercent"').first().waitFor()
+    t.match(await results.textContent(), '"status": "Completed"')
+    await screenshot(page, 'docs-executed')
+
+    await operation.locator('input[placeholder="jobId"]').fill('1'.repeat(19))
+    await operation.getByRole('button', { name: 'Execute' }).click()
+    await results.getByText('"job-not-found"').first().waitFor()
+    t.match(await results.textContent(), '"type": "/problems/job-not-found"')
+    // The browser logs every 404.
+    t.match(complaints.splice(0), [/status of 404/])
+
+    t.strictSame(
+      [...origins].filter((origin) => origin !== 'null').sort(),
+      [url, simulator.url].sort(),
+    )
+    t.strictSame(complaints, [])
+  },
+)
+
+t.test(
+  'each problem type has a page with its title and its three sections',
+  { skip: skipWithoutBrowser, timeout: 60_000 },
+  async (t) => {
+    const { url } = await startService(t)
+    const { page, complaints, origins } = await openBrowser(t)
+    for (const code of PROBLEM_CODES) {
+      await page.goto(`${url}/problems/${code}`)
+      const { title, detail, forCaller, forOperator } = PROBLEM_TYPES[code]
+      t.equal(await page.title(), title)
+      t.strictSame(await page.locator('h2').allTextContents(), [
+        'What happened',
+        'What the caller can do',
+        'What the operator can do',
+      ])
+      t.strictSame((await page.locator('main p').allTextContents()).slice(1), [
+        detail,
+        forCaller,
+        forOperator,
+      ])
+    }
+    await screenshot(page, 'problem')
+    await page.getByRole('link').click()
+    await page.locator('.opblock-summary-path').first().waitFor()
+    t.strictSame(
+      [...origins].filter((origin) => origin !== 'null'),
+      [url],
+    )
+    t.strictSame(complaints, [])
+  },
+)
+
+/** Starts a reverse proxy that serves a local port under a path prefix. */
+async function startProxy(t: Test, port: number, prefix: string): Promise<string> {
+  const origin = await startServer(t, ({ url = '', headers }, response) => {
+    if (!url.startsWith(`${prefix}/`)) return response.writeHead(404).end()
+    const path = url.slice(prefix.length)
+    request({ port, path, headers }, (upstream) => {
+      response.writeHead(upstream.statusCode ?? 502, upstream.headers)
+      upstream.pipe(response)
+    }).end()
+  })
+  return `${origin}${prefix}`
+}
+
+t.test(
+  'Swagger UI executes an operation behind a path prefix',
+  { skip: skipWithoutBrowser, timeout: 60_000 },
+  async (t) => {
+    const { port, app } = await startService(t)
+    await until(() => app.lifeCycle.readinessBlockers.size === 0)
+    const url = await startProxy(t, port, '/quality-of/jobs')
+    const { page, complaints } = await openBrowser(t)
+    await page.goto(`${url}/docs/`)
+    const operation = page.locator('#operations-health-getReadiness')
+    await operation.locator('.opblock-summary-control').click()
+    await operation.getByRole('button', { name: 'Execute' }).click()
+    await operation.locator('.live-responses-table').getByText('"status"').first().waitFor()
+    t.match(await operation.locator('.request-url').textContent(), `${url}/health/ready`)
+    t.strictSame(complaints, [])
+  },
+)

@@ -1,0 +1,127 @@
+import t from 'tap'
+import { parse } from 'yaml'
+import { JOB_QUALITY_EXAMPLES } from '../../routes/schemas/quality-examples.ts'
+import { JOB_STATUSES } from '../../src/jobs/job-quality.ts'
+import type { ProblemCode } from '../../src/problems/problem-types.ts'
+import { PROBLEM_CODES, PROBLEM_TYPES } from '../../src/problems/problem-types.ts'
+import { generateOpenApi } from '../../tools/openapi/write-openapi.ts'
+import {
+  assertValid,
+  assertValidEvents,
+  contract,
+  contractText,
+  operationOf,
+  operations,
+} from '../support/contract.ts'
+import { startService } from '../support/start-service.ts'
+
+t.test('openapi.yaml is up to date with the routes (else: npm run openapi)', async (t) => {
+  t.equal(contractText, await generateOpenApi())
+})
+
+t.test('is equal when parsed as YAML 1.1 and when served as JSON', async (t) => {
+  t.strictSame(parse(contractText, { version: '1.1' }), contract)
+  const { get } = await startService(t)
+  t.strictSame((await get('/openapi.json')).body, contract)
+})
+
+t.test('is OpenAPI 3.2 and contains every public route', async (t) => {
+  t.match(contract.openapi, /^3\.2\.\d$/)
+  t.strictSame(operations.map(({ method, path }) => `${method} ${path}`).sort(), [
+    'get /health/live',
+    'get /health/ready',
+    'get /jobs/quality',
+    'get /jobs/quality/events',
+    'get /jobs/{jobId}/quality',
+    'get /jobs/{jobId}/quality/events',
+    'get /openapi.json',
+    'get /openapi.yaml',
+    'get /problems/{slug}',
+  ])
+})
+
+t.test('names and describes each operation and its parameters', async (t) => {
+  const ids = operations.map(({ operationId }) => operationId)
+  t.equal(new Set(ids).size, ids.length)
+  const tags = contract.tags.map(({ name }: { name: string }) => name)
+  for (const { operationId, summary, description, parameters = [], ...operation } of operations) {
+    t.ok(operationId && summary && description)
+    t.ok(operation.tags.every((tag) => tags.includes(tag)))
+    for (const { description } of Object.values(operation.responses))
+      t.not(description, 'Default Response')
+    for (const { name, description, required, schema, example } of parameters) {
+      t.ok(description, name)
+      // Swagger UI would send the `example` of an optional parameter.
+      const shown = required ? example : schema.examples?.[0]
+      if (!required) t.equal(example, undefined, name)
+      assertValid(t, schema, shown, `${operationId}: the example of ${name}`)
+    }
+  }
+})
+
+t.test('requires an access token for the operations on jobs only', async (t) => {
+  t.strictSame(contract.security, [{ bearer: [] }, { oauth: [] }])
+  for (const { path, security } of operations)
+    t.strictSame(security, path.startsWith('/jobs/') ? undefined : [], path)
+})
+
+t.test('has a server URL that works behind a path prefix', async (t) => {
+  const [{ url }] = contract.servers
+  t.equal(new URL(url, 'https://host/prefix/openapi.yaml').href, 'https://host/prefix/')
+  const { get } = await startService(t)
+  const seenBySwaggerUi = (await get('/docs/json')).body as typeof contract
+  t.equal(
+    new URL(seenBySwaggerUi.servers[0].url, 'https://host/prefix/docs/json').href,
+    'https://host/prefix/',
+  )
+})
+
+t.test('contains only examples that match their schemas', async (t) => {
+  let examples = 0
+  for (const { operationId, responses } of operations) {
+    for (const { headers, content } of Object.values(responses)) {
+      for (const [name, { schema, example }] of Object.entries(headers))
+        assertValid(t, schema, example, name)
+      for (const medium of Object.values(content ?? {})) {
+        for (const [name, { value }] of Object.entries(medium.examples ?? {})) {
+          examples += 1
+          if (medium.itemSchema) assertValidEvents(t, medium.itemSchema, String(value))
+          else assertValid(t, medium.schema ?? {}, value, `${operationId}: ${name}`)
+        }
+      }
+    }
+  }
+  t.ok(examples > 50, `${examples} examples`)
+})
+
+t.test('describes every problem with the schema and an example with its status', async (t) => {
+  const described = new Set<string>()
+  for (const { responses } of operations) {
+    for (const [status, { content }] of Object.entries(responses)) {
+      if (Number(status) < 400) continue
+      const { schema, examples = {} } = content?.['application/problem+json'] ?? {}
+      t.match(schema, { title: 'Problem' })
+      for (const [code, { value }] of Object.entries(examples)) {
+        t.match(value, { code, status: Number(status) })
+        t.equal(PROBLEM_TYPES[code as ProblemCode].status, Number(status))
+        described.add(code)
+      }
+    }
+  }
+  t.strictSame([...described].sort(), [...PROBLEM_CODES].sort())
+})
+
+t.test('contains an example of each status of a job', async (t) => {
+  const { content } = operationOf('getJobQuality').responses[200] ?? {}
+  t.strictSame(content?.['application/json']?.examples, JOB_QUALITY_EXAMPLES)
+  const shown = new Set(Object.values(JOB_QUALITY_EXAMPLES).map(({ value }) => value.status))
+  t.strictSame([...shown].sort(), [...JOB_STATUSES].sort())
+})
+
+t.test('contains no unused component', async (t) => {
+  const { securitySchemes: _, ...kinds } = contract.components
+  for (const [kind, parts] of Object.entries<object>(kinds)) {
+    for (const name of Object.keys(parts))
+      t.ok(contractText.includes(`"#/components/${kind}/${name}"`), `${kind}/${name}`)
+  }
+})

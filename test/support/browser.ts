@@ -1,0 +1,56 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Browser, Page } from 'playwright-core'
+import { chromium } from 'playwright-core'
+import type { Test } from 'tap'
+import root from 'tap'
+
+/** The path on Debian. `playwright-core` does not include a browser. */
+const CHROMIUM = '/usr/bin/chromium'
+const ARGUMENTS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+]
+
+let browser: Promise<Browser> | undefined
+
+/** Starts the browser, which all tests of a file share. */
+function launch(): Promise<Browser> {
+  const launched = chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS })
+  root.teardown(async () => (await launched).close())
+  return launched
+}
+
+/**
+ * Opens a page in a new browser context for one test. `complaints` collects errors, warnings and failed requests;
+ * `origins` collects the origins of all requests.
+ */
+export async function openBrowser(t: Test) {
+  browser ??= launch()
+  const context = await (await browser).newContext()
+  t.teardown(() => context.close())
+  const page = await context.newPage()
+  const complaints: string[] = []
+  const origins = new Set<string>()
+  context.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) complaints.push(message.text())
+  })
+  context.on('weberror', (error) => complaints.push(error.error().message))
+  context.on('requestfailed', (request) => complaints.push(`${request.url()} failed`))
+  context.on('request', (request) => origins.add(new URL(request.url()).origin))
+  return { context, page, complaints, origins }
+}
+
+/** The `skip` option of a browser test: a reason if there is no browser, else false. */
+export const skipWithoutBrowser = existsSync(CHROMIUM) ? false : `${CHROMIUM} is not installed`
+
+/** Saves a screenshot in the folder of the environment variable `SCREENSHOTS`, if it is set. */
+export async function screenshot(page: Page, name: string): Promise<void> {
+  const { SCREENSHOTS: folder } = process.env
+  if (folder) await page.screenshot({ path: join(folder, `${name}.png`) })
+}

@@ -1,0 +1,138 @@
+import { readFile } from 'node:fs/promises'
+import { createParser } from 'eventsource-parser'
+import type { Test } from 'tap'
+import { Compile } from 'typebox/schema'
+import { parse } from 'yaml'
+import type { HttpResponse } from './request.ts'
+
+/** An operation of the contract, with all references resolved. */
+export interface Operation {
+  operationId: string
+  path: string
+  method: string
+  summary: string
+  description: string
+  tags: string[]
+  security?: object[]
+  parameters?: Parameter[]
+  responses: Record<string, Response>
+}
+interface Parameter {
+  name: string
+  required?: boolean
+  description: string
+  schema: { examples?: unknown[] }
+  example?: unknown
+}
+interface Response {
+  description: string
+  headers: Record<string, Header>
+  content?: Record<string, Medium>
+}
+interface Header {
+  description: string
+  required?: boolean
+  schema: { type: string }
+  example: unknown
+}
+interface Medium {
+  schema?: object
+  itemSchema?: { anyOf: EventSchema[] }
+  examples?: Record<string, { summary: string; value: unknown }>
+}
+interface EventSchema {
+  properties: { data: { contentSchema: object } }
+}
+
+/** The contract as text. */
+export const contractText = await readFile(new URL('../../openapi.yaml', import.meta.url), 'utf8')
+/** The parsed contract, with unresolved references. */
+export const contract = parse(contractText)
+
+/** All operations, in the order of the contract. */
+export const operations = Object.entries<Record<string, object>>(contract.paths).flatMap(
+  ([path, item]) =>
+    Object.entries(item).map(
+      ([method, operation]) => ({ ...resolveReferences(operation), path, method }) as Operation,
+    ),
+)
+
+/** The operation with this id. */
+export function operationOf(operationId: string): Operation {
+  const operation = operations.find((candidate) => candidate.operationId === operationId)
+  if (!operation) throw new Error(`no operation ${operationId}`)
+  return operation
+}
+
+/** Replaces all references in a part of the contract. No reference is circular. */
+function resolveReferences(part: unknown): object {
+  const isReference = typeof part === 'object' && part !== null && '$ref' in part
+  if (!isReference) return mapParts(part, resolveReferences)
+  const keys = String(part.$ref).split('/').slice(1)
+  return resolveReferences(keys.reduce((at, key) => at[key], contract))
+}
+
+function mapParts(part: unknown, to: (part: unknown) => unknown): object {
+  if (Array.isArray(part)) return part.map(to)
+  if (typeof part !== 'object' || part === null) return part as object
+  return Object.fromEntries(Object.entries(part).map(([key, value]) => [key, to(value)]))
+}
+
+/** Asserts that a value matches a schema of the contract. */
+export function assertValid(t: Test, schema: object, value: unknown, name: string): void {
+  const [isValid, errors] = Compile(schema).Errors(value)
+  t.ok(isValid, name, { errors, value })
+}
+
+/** Asserts that each event of a stream, and the JSON in it, matches the contract. */
+export function assertValidEvents(t: Test, { anyOf }: { anyOf: EventSchema[] }, text: string) {
+  const parser = createParser({
+    onEvent: ({ event, id, data }) => {
+      const received = { event, data, ...(id !== undefined && { id }) }
+      const schema = anyOf.find((candidate) => Compile(candidate).Check(received))
+      if (!schema) return t.fail('the contract has no such event', { received })
+      assertValid(t, schema.properties.data.contentSchema, JSON.parse(data), `event ${event}`)
+    },
+    onError: (error) => t.fail('not an event stream', { error }),
+  })
+  parser.feed(text)
+}
+
+/** Headers that the contract does not list: those of Node's HTTP server, and `content-type`, which is part of `content`. */
+const UNLISTED_HEADERS = new Set([
+  'connection',
+  'content-encoding',
+  'content-length',
+  'content-type',
+  'date',
+  'keep-alive',
+  'transfer-encoding',
+])
+
+/** Asserts that a response matches the contract: status, content type, body and headers. */
+export function assertDocumented(
+  t: Test,
+  { operationId, responses }: Operation,
+  { status, headers, body, text = '' }: Omit<HttpResponse, 'text'> & { text?: string },
+): void {
+  const response = responses[status]
+  if (!response) return void t.fail(`${operationId} documents no status ${status}`)
+  const name = `${operationId} ${status}`
+
+  const type = headers.get('content-type')?.split(';')[0]
+  t.equal(type, Object.keys(response.content ?? {})[0], `${name}: content type`)
+  const { schema, itemSchema } = response.content?.[type ?? ''] ?? {}
+  if (itemSchema) assertValidEvents(t, itemSchema, text)
+  else if (schema) assertValid(t, schema, body ?? text, `${name}: body`)
+  else t.equal(text, '', `${name}: no body`)
+
+  for (const [header, { required, schema }] of Object.entries(response.headers)) {
+    const value = headers.get(header)
+    if (value === null) t.notOk(required, `${name}: ${header}`)
+    else assertValid(t, schema, schema.type === 'integer' ? Number(value) : value, header)
+  }
+  const undocumented = [...headers.keys()].filter(
+    (header) => !(header in response.headers) && !UNLISTED_HEADERS.has(header),
+  )
+  t.strictSame(undocumented, [], `${name}: no undocumented header`)
+}
