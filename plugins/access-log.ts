@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import pino from 'pino'
@@ -23,10 +24,11 @@ export interface AccessLogOptions {
   destinations: LogDestinations
 }
 
-/** Counts each request and writes one log line for it when its response has closed. */
+/** Counts each request and writes one log line for it when it has completed, or when its caller has disconnected. */
 export const accessLogPlugin = fp(
   async function accessLog(app, { destinations }: AccessLogOptions) {
     const minLevel = pino.levels.values[app.log.level] ?? Number.POSITIVE_INFINITY
+    const replies = new WeakMap<ServerResponse, FastifyReply>()
     app.decorate('logRequest', (entry: AccessLogEntry) => {
       if (entry.level >= minLevel) destinations.accessLog.write(formatAccessLog(entry))
     })
@@ -34,26 +36,35 @@ export const accessLogPlugin = fp(
     app.decorateReply('readSummary')
     app.decorateRequest('rejectedMethod')
     app.decorateRequest('isUnlogged', false)
-    app.addHook('onRequest', (request, reply, done) => {
-      recordOnClose(request, reply)
+    app.addHook('onRequest', (_request, reply, done) => {
+      replies.set(reply.raw, reply)
       done()
+    })
+    app.addHook('onResponse', (request, reply, done) => {
+      record(request, reply, reply.statusCode)
+      done()
+    })
+    app.onAbort((response) => {
+      const reply = replies.get(response)
+      if (reply) recordAborted(reply)
     })
     app.addHook('onClose', async () => destinations.close())
   },
-  { name: 'access-log', dependencies: ['metrics', 'request-trace'] },
+  { name: 'access-log', dependencies: ['metrics', 'request-trace', 'open-responses'] },
 )
 
-/**
- * Records a request when its response closes: after it was sent, or when the caller disconnects. The `onResponse` hook
- * covers only the first case. Requests that Fastify rejects before its hooks need this call too.
- */
+/** For a request that Fastify rejects before its hooks: records it when its response closes. */
 export function recordOnClose(request: FastifyRequest, reply: FastifyReply): void {
-  const { raw: response } = reply
-  response.once('close', () => {
-    const wasAnswered = response.writableFinished || response.headersSent
-    if (!wasAnswered) getSpanRecorder()?.abort(request.raw)
-    record(request, reply, wasAnswered ? response.statusCode : CLIENT_CLOSED_REQUEST)
+  reply.raw.once('close', () => {
+    if (reply.raw.writableFinished) record(request, reply, reply.statusCode)
+    else recordAborted(reply)
   })
+}
+
+function recordAborted(reply: FastifyReply): void {
+  const { request, raw: response } = reply
+  if (!response.headersSent) getSpanRecorder()?.abort(request.raw)
+  record(request, reply, response.headersSent ? reply.statusCode : CLIENT_CLOSED_REQUEST)
 }
 
 /**
@@ -78,7 +89,7 @@ function record(request: FastifyRequest, reply: FastifyReply, status: number): v
     timeMs: Date.now(),
     requestId: request.id,
     traceId: requestTrace(request).traceId,
-    jobId: jobIdOf(request),
+    jobId: jobIdOf(request, readSummary),
     method,
     route,
     status,
@@ -98,9 +109,13 @@ function methodLabel(method: string): string {
 }
 
 /** An invalid job id is not logged: it can be anything, even a token in the wrong place. */
-function jobIdOf({ params }: FastifyRequest): string | undefined {
+function jobIdOf(
+  { params }: FastifyRequest,
+  readSummary: ReadSummary | undefined,
+): string | undefined {
   const jobId = (params as { jobId?: string } | null)?.jobId
-  return jobId === undefined ? undefined : parseJobId(jobId)
+  // A job that was read has a valid id.
+  return readSummary || jobId === undefined ? jobId : parseJobId(jobId)
 }
 
 /** Number of jobs in a valid list; validation replaces the query with an array. */

@@ -63,7 +63,7 @@ export const bearerAuthPlugin = fp(
       throw new ProblemError('not-found')
     })
     if (!jwt) {
-      app.decorate('onTokenRevoked', () => () => {})
+      app.decorate('onKeyWithdrawn', () => () => {})
       return
     }
 
@@ -108,7 +108,7 @@ export const bearerAuthPlugin = fp(
         request.isUnlogged = true
         return new ProblemError('too-many-requests', { retryAfterSeconds })
       }
-      request.log.info({ reason, address }, 'authentication failed')
+      request.log.info({ requestId: request.id, reason, address }, 'authentication failed')
       reply.header('www-authenticate', challenge)
       return new ProblemError('unauthenticated')
     }
@@ -128,7 +128,7 @@ export const bearerAuthPlugin = fp(
       }
     }
 
-    app.decorate('onTokenRevoked', ({ headers }, listener) =>
+    app.decorate('onKeyWithdrawn', ({ headers }, listener) =>
       keys.onChange(() => {
         verifier.verify(bearerTokenOf(headers.authorization) ?? '').catch((error: unknown) => {
           if (error instanceof InvalidTokenError) listener()
@@ -138,7 +138,7 @@ export const bearerAuthPlugin = fp(
 
     app.addHook('onRequest', (request, reply, done) => {
       // Synchronous for a token that was verified before, so that a hit takes no promise.
-      request.caller = verifier.getCached(request.headers.authorization) ?? null
+      request.caller = verifier.getCached(request.headers.authorization, request.socket) ?? null
       if (request.caller) return done()
       authenticate(request, reply)
         .catch((error: Error) => error)
@@ -164,7 +164,7 @@ declare module 'fastify' {
      * Calls the listener when the issuer has withdrawn the key of the request's token.
      * @returns unsubscribe
      */
-    onTokenRevoked: (request: FastifyRequest, listener: () => void) => () => void
+    onKeyWithdrawn: (request: FastifyRequest, listener: () => void) => () => void
   }
   interface FastifyRequest {
     /** The authenticated caller; null without authentication. */

@@ -59,7 +59,7 @@ export const metricsPlugin = fp(
     })
     server.maxConnections = LIMITS.connections
     server.setTimeout(LIMITS.timeoutMs)
-    trackOpenResponses(server, LIMITS.openPerConnection)
+    trackOpenResponses(server, { maxOpen: LIMITS.openPerConnection })
     const startListening = async () => {
       const listening = once(server, 'listening')
       server.listen(listen.port, listen.host)

@@ -6,14 +6,23 @@ import { trackOpenResponses } from '../src/http/open-responses.ts'
 /** Browsers and most clients do not pipeline at all. */
 const MAX_OPEN_PER_CONNECTION = 32
 
-/** Decorates `app.oldestOpenResponse`, and bounds the number of pipelined requests. */
+/** Decorates `app.oldestOpenResponse` and `app.onAbort`, and bounds the number of pipelined requests. */
 export const openResponsesPlugin = fp(
   async function openResponses(app) {
-    app.decorate('oldestOpenResponse', trackOpenResponses(app.server, MAX_OPEN_PER_CONNECTION))
+    const listeners: ((response: ServerResponse) => void)[] = []
+    const oldestOpenResponse = trackOpenResponses(app.server, {
+      maxOpen: MAX_OPEN_PER_CONNECTION,
+      onAbort: (response) => {
+        for (const listener of listeners) listener(response)
+      },
+    })
+    app.decorate('oldestOpenResponse', oldestOpenResponse)
+    app.decorate('onAbort', (listener) => listeners.push(listener))
     // The rest of a packet with too many requests.
-    app.addHook('onRequest', ({ socket }, _reply, done) =>
-      done(socket.destroyed ? new Error('connection closed') : undefined),
-    )
+    app.addHook('onRequest', ({ socket }, reply, done) => {
+      if (socket.destroyed) reply.hijack()
+      else done()
+    })
   },
   { name: 'open-responses' },
 )
@@ -22,5 +31,7 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** The first response on a connection that has not been sent completely. */
     oldestOpenResponse: (socket: Socket) => ServerResponse | undefined
+    /** Registers a listener for responses that were not sent completely when their connection closed. */
+    onAbort: (listener: (response: ServerResponse) => void) => void
   }
 }

@@ -120,7 +120,8 @@ export function endWithProblem(
 function sendProblem(request: FastifyRequest, reply: FastifyReply, error: unknown): FastifyReply {
   const problem = toProblemError(error)
   const body = problem.toProblem(request.id)
-  if (problem.code === 'internal-error') request.log.error({ err: problem.cause }, 'internal error')
+  if (problem.code === 'internal-error')
+    request.log.error({ requestId: request.id, err: problem.cause }, 'internal error')
   reply.problemCode = problem.code
   if (body.retryAfterSeconds !== undefined) reply.header('retry-after', body.retryAfterSeconds)
   // Fastify adds a charset to the content type of a string, but not of a Buffer.

@@ -15,9 +15,14 @@ export const requestTracePlugin = fp(
   { name: 'request-trace' },
 )
 
-/** The caller's trace, or a new one. With OpenTelemetry, the header already holds the request's own span. */
+/**
+ * The caller's trace, or a new one with the digits of a generated request id. With OpenTelemetry, the header already holds
+ * the request's own span.
+ */
 export function requestTrace(request: FastifyRequest): Trace {
-  request.trace ??= traceFrom(request.headers.traceparent)
+  const { id, headers } = request
+  const generatedId = headers['x-request-id'] === id ? undefined : id
+  request.trace ??= traceFrom(headers.traceparent, generatedId)
   return request.trace
 }
 

@@ -21,7 +21,12 @@ export const requiredScopePlugin = fp(
       const { caller } = request
       if (!caller || caller.hasRequiredScope) return done()
       request.log.info(
-        { reason: 'scope', address: clientAddress(request), clientId: caller.clientId },
+        {
+          requestId: request.id,
+          reason: 'scope',
+          address: clientAddress(request),
+          clientId: caller.clientId,
+        },
         'authentication failed',
       )
       reply.header('www-authenticate', challenge)

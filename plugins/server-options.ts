@@ -27,6 +27,9 @@ export function serverOptions({ logLevel, trustProxy }: ServerSettings, stream: 
   return {
     logger: { level: logLevel, serializers: { err: serializeError }, stream },
     logController: new AccessLogOnlyController(),
+    // A child logger for each request takes 8 % of the time of a hit, and few requests log anything but their access log
+    // line. `request.log` is the logger of the app, so pass the request id.
+    childLoggerFactory: (logger) => logger,
     genReqId: ({ headers }) => requestIdFrom(headers['x-request-id']),
     frameworkErrors: answerFrameworkError,
     clientErrorHandler: answerParserError,
@@ -55,6 +58,6 @@ class AccessLogOnlyController extends LogController {
 
   override streamError(error: Error, request: FastifyRequest): void {
     if (errorCode(error) !== 'ERR_STREAM_PREMATURE_CLOSE')
-      request.log.error({ err: error }, 'stream failed')
+      request.log.error({ requestId: request.id, err: error }, 'stream failed')
   }
 }

@@ -49,19 +49,29 @@ function notLoopback(): ProblemError {
 }
 
 function isUnambiguous({ raw }: FastifyRequest): boolean {
-  const names = raw.rawHeaders.filter((_, index) => index % 2 === 0)
-  const count = (name: string) =>
-    names.filter((each) => each.length === name.length && each.toLowerCase() === name).length
-  const hosts = count('host')
+  const hosts = countHeaders(raw.rawHeaders, 'host')
   const isHttp10 = raw.httpVersionMinor === 0
   if (hosts !== 1 && !(hosts === 0 && isHttp10)) return false
   return (
-    count('authorization') <= 1 && HOST.test(raw.headers.host ?? '') && isDecodable(raw.url ?? '')
+    countHeaders(raw.rawHeaders, 'authorization') <= 1 &&
+    HOST.test(raw.headers.host ?? '') &&
+    isDecodable(raw.url ?? '')
   )
+}
+
+/** @param rawHeaders names and values alternate */
+function countHeaders(rawHeaders: readonly string[], name: string): number {
+  let count = 0
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const { length } = rawHeaders[index] as string
+    if (length === name.length && rawHeaders[index]?.toLowerCase() === name) count += 1
+  }
+  return count
 }
 
 /** The router decodes only the path; this also checks the query. */
 function isDecodable(url: string): boolean {
+  if (!url.includes('%')) return true
   try {
     decodeURIComponent(url)
     return true

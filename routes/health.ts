@@ -37,7 +37,7 @@ export const healthRoutes: FastifyPluginAsync = async (app) => {
         operationId: 'getLiveness',
         tags: ['health'],
         summary: 'Liveness probe',
-        description: 'Fails only if the process hangs or has ended; restart it then.',
+        description: 'Fails only if the process hangs.',
         security: [],
         response: { 200: healthy, ...problemResponses(...ANY_ROUTE) },
       },

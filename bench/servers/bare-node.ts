@@ -28,7 +28,7 @@ const server = createServer({ optimizeEmptyRequests: true }, (request, response)
   const recorded = responses.get(request.url ?? '')
   if (!recorded) {
     // The authorization subrequest of nginx.
-    response.writeHead(204, { 'x-caller': 'bench' }).end()
+    response.writeHead(request.headers.authorization ? 204 : 401, { 'x-caller': 'bench' }).end()
   } else if (request.headers['if-none-match'] === recorded.etag) {
     response.writeHead(304, recorded.notModified.headers).end()
   } else {

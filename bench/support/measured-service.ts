@@ -78,9 +78,11 @@ export async function startMeasuredService(
       ...simulator.environment,
       PORT: `${port}`,
       METRICS_PORT: '0',
-      // High enough to let every request pass, but still counted.
+      // No limit rejects or delays a request, but requests are counted.
       RATE_LIMIT_PER_MINUTE: '1000000000',
       CALLER_MAX_STREAMS: '0',
+      CALLER_MAX_WATCHED_JOBS: '0',
+      UPSTREAM_POLLS_PER_SECOND: '1000',
       LOG_LEVEL: 'warn',
     },
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],

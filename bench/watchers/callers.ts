@@ -150,6 +150,7 @@ async function openWaiter(target: Target, jobId: string): Promise<void> {
         if (waitedMs < MIN_WAIT_MS) faults.push(`304 after ${waitedMs.toFixed(0)} ms`)
         continue
       }
+      if (response.status !== 200) throw new Error(`status ${response.status}`)
       if (response.etag === etag) faults.push(`unchanged response: ${response.text}`)
       const quality: Quality = JSON.parse(response.text)
       onQuality(quality)

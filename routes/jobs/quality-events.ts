@@ -63,7 +63,7 @@ export const jobQualityEventsRoutes: FastifyPluginAsync<JobQualityEventsOptions>
       known,
       endsInMs: caller ? caller.expiresAtMs - wallNow() : Number.POSITIVE_INFINITY,
     })
-    const unsubscribe = app.onTokenRevoked(request, () => events.finish())
+    const unsubscribe = app.onKeyWithdrawn(request, () => events.finish())
     events.once('close', () => {
       release()
       unsubscribe()

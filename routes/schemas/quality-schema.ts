@@ -37,7 +37,7 @@ export const jobQualityRouteSchema = {
   summary: 'The quality of one contextualization job',
   description: [
     'The state of an estimate quality job of advanced joins and, when it is Completed, its scores.',
-    'A failed job is a 200 with status Failed and an errorMessage. A missing score is null, never 0.',
+    "A failed job is a 200 with status Failed and CDF's errorMessage, if there is one. A missing score is null, never 0.",
     'Done jobs come from the cache. Other jobs are fresh for about a second, so that concurrent callers share one read of CDF.',
     'With `Prefer: wait=N` the response is sent as soon as it differs from `If-None-Match` or, without that header, as soon as the job is done; after N seconds at the latest.',
   ].join('\n'),

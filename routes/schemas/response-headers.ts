@@ -67,7 +67,7 @@ const HEADERS = {
   'x-accel-buffering': {
     type: 'string',
     required: true,
-    description: 'nginx must not buffer events.',
+    description: 'Tells nginx not to buffer events.',
     example: 'no',
   },
   'www-authenticate': {

@@ -26,6 +26,8 @@ export class ChaosCaller {
   readonly violations: string[] = []
   /** Number of responses and events of each kind. */
   readonly counts = new Map<string, number>()
+  /** Whether CDF has no faults. Then no read may be rejected as `overloaded`, whatever other callers do. */
+  isCdfHealthy = false
   readonly #options: ChaosCallerOptions
   readonly #rules = new ContractRules()
 
@@ -62,6 +64,7 @@ export class ChaosCaller {
     const { url, authorization, dispatcher, random } = this.#options
     const disconnect = random() < 0.05 ? AbortSignal.timeout(Math.ceil(random() * 50)) : undefined
     const startedAtMs = performance.now()
+    const { isCdfHealthy } = this
     try {
       const response = await request(`${url}${path}`, {
         dispatcher,
@@ -72,10 +75,10 @@ export class ChaosCaller {
       const tookMs = performance.now() - startedAtMs
       this.#note(path, this.#rules.violationOf(jobIds, response.statusCode, response.headers, text))
       if (tookMs > maxMs) this.#note(path, `took ${Math.round(tookMs)} ms`)
+      const codes = problemCodesIn(text)
+      this.#noteProblems(path, codes, isCdfHealthy)
       this.#count(
-        response.statusCode === 200
-          ? String(response.headers['cache-status'])
-          : (JSON.parse(text) as { code: string }).code,
+        response.statusCode === 200 ? String(response.headers['cache-status']) : String(codes[0]),
       )
     } catch (error) {
       if (!disconnect?.aborted) this.#note(path, `failed: ${String(error)}`)
@@ -86,9 +89,11 @@ export class ChaosCaller {
     const { url, authorization, dispatcher, random } = this.#options
     const path = `/jobs/quality/events?${queryOf(jobIds)}`
     const disconnect = AbortSignal.timeout(Math.ceil(random() * 500))
+    const { isCdfHealthy } = this
     const parser = createParser({
       onEvent: ({ event, data }) => {
         this.#note(path, this.#rules.violationOfEvent(event, data))
+        this.#noteProblems(path, problemCodesIn(data), isCdfHealthy)
         this.#count(`event ${event}`)
       },
     })
@@ -116,9 +121,24 @@ export class ChaosCaller {
     if (violation !== undefined) this.violations.push(`${path}: ${violation}`)
   }
 
+  /** This caller is within its limits, so a 429 is a violation in any case. */
+  #noteProblems(path: string, codes: readonly string[], isCdfHealthy: boolean): void {
+    for (const code of codes) {
+      if (code === 'too-many-requests' || (code === 'overloaded' && isCdfHealthy))
+        this.#note(path, `${code}, because of another caller`)
+    }
+  }
+
   #count(kind: string): void {
     this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1)
   }
+}
+
+/** The codes of the problems in a response or an event. */
+function problemCodesIn(text: string): string[] {
+  const { code, items = [] }: { code?: string; items?: { problem?: { code: string } }[] } =
+    JSON.parse(text)
+  return [code, ...items.map(({ problem }) => problem?.code)].filter((each) => each !== undefined)
 }
 
 function queryOf(jobIds: readonly string[]): string {

@@ -6,12 +6,13 @@ import { loadConfig } from '../../src/config/config.ts'
 import type { Fault } from '../upstream/fault.ts'
 import { lasting, SCORES } from '../upstream/simulated-job.ts'
 import { startSimulator } from '../upstream/start-simulator.ts'
+import { AbusiveCaller } from './abusive-caller.ts'
 import { ChaosCaller } from './caller.ts'
 
 /**
- * `npm run chaos`: callers send random requests while CDF and the identity provider fail at random. Checks each
- * response against the contract and, at the end, that the service recovers and leaks nothing. The seed determines the
- * random numbers.
+ * `npm run chaos`: callers send random requests while CDF and the identity provider fail at random, and another caller
+ * abuses the service. Checks each response against the contract, that the service recovers, that it then rejects no
+ * request because of the abusive caller, and that nothing leaks. The seed determines the random numbers.
  *
  *     npm run chaos -- --seconds 60 --seed 1 --callers 50
  */
@@ -31,6 +32,13 @@ const DEADLINE_MS = 1_500
 const MAX_RESPONSE_MS = DEADLINE_MS + 1_500
 /** The largest growth of the heap after the warm-up. */
 const MAX_GROWTH = 0.1
+/** The faults end after this share of the time. */
+const FAULTS_SHARE = 0.8
+/** After the faults; with it, calls to CDF have to wait for a slot. */
+const CDF_DELAY_MS = 10
+/** The streams of the abusive caller have more jobs than it may watch. */
+const MAX_WATCHED_JOBS = 300
+const ABUSED_JOBS = 400
 
 /** The generator mulberry32, since `Math.random` takes no seed. */
 function randomFrom(seed: number): () => number {
@@ -80,7 +88,8 @@ const DONE = Array.from(
 )
 const PENDING = Array.from({ length: 20 }, (_, number) => String(1_000 + number))
 for (const id of DONE) simulator.cdf.addJob(lasting(id, 'Completed', SCORES))
-for (const id of PENDING) simulator.cdf.addJob(lasting(id, 'Running'))
+const ABUSED = Array.from({ length: ABUSED_JOBS }, (_, number) => String(10_000 + number))
+for (const id of [...PENDING, ...ABUSED]) simulator.cdf.addJob(lasting(id, 'Running'))
 const UNKNOWN = Array.from({ length: 20 }, (_, number) => String(5_000 + number))
 const INVALID = ['nonsense', '0012', '%zz']
 
@@ -89,6 +98,10 @@ const app = await buildApp(
     ...simulator.environment,
     LOG_LEVEL: 'silent',
     RATE_LIMIT_PER_MINUTE: '0',
+    TRUST_PROXY: '1',
+    // Full after the warm-up, so that the unknown ids of the abusive caller do not look like a leak.
+    JOB_CACHE_MAX_ENTRIES: '500',
+    CALLER_MAX_WATCHED_JOBS: String(MAX_WATCHED_JOBS),
     UPSTREAM_ATTEMPT_TIMEOUT_MS: '500',
     UPSTREAM_DEADLINE_MS: String(DEADLINE_MS),
     IDP_TIMEOUT_MS: '500',
@@ -113,15 +126,23 @@ const caller = new ChaosCaller({
   random,
 })
 const { violations, counts } = caller
+const abuserAgent = new Agent()
+const abuser = new AbusiveCaller({
+  url,
+  authorization: `Bearer ${await simulator.identityProvider.signCallerToken({ sub: 'abuser' })}`,
+  dispatcher: abuserAgent,
+  jobIds: ABUSED,
+})
 
-async function sendRequestsUntil(endMs: number): Promise<void> {
+async function sendRequestsUntil(endMs: number, count = CALLERS): Promise<void> {
   const sendRequests = async () => {
     while (performance.now() < endMs) {
       await caller.sendRandomRequest()
       await new Promise((resolve) => setTimeout(resolve, random() * 10))
     }
   }
-  await Promise.all(Array.from({ length: CALLERS }, sendRequests))
+  const callers = Array.from({ length: count }, sendRequests)
+  await Promise.all([...callers, abuser.runUntil(endMs)])
 }
 
 async function injectFaultsUntil(endMs: number): Promise<void> {
@@ -164,6 +185,9 @@ async function waitForRecovery(): Promise<number> {
   }
 }
 
+// Renders Swagger UI while the identity provider has no faults. Without its endpoints, it would be rendered again.
+await (await request(`${url}/docs/yaml`, { dispatcher: agent })).body.dump()
+
 const startedAtMs = performance.now()
 const warmUpMs = Math.min(10_000, SECONDS * 500)
 await Promise.all([
@@ -172,15 +196,21 @@ await Promise.all([
 ])
 simulator.cdf.requests.length = 0
 const heapBefore = await heapMiB()
-const endMs = startedAtMs + SECONDS * 1000
-await Promise.all([sendRequestsUntil(endMs), injectFaultsUntil(endMs)])
+const faultsEndMs = startedAtMs + FAULTS_SHARE * SECONDS * 1000
+await Promise.all([sendRequestsUntil(faultsEndMs), injectFaultsUntil(faultsEndMs)])
 const recoveryMs = await waitForRecovery()
+simulator.cdf.faults.standing = { delayMs: CDF_DELAY_MS }
+caller.isCdfHealthy = true
+await sendRequestsUntil(
+  performance.now() + (1 - FAULTS_SHARE) * SECONDS * 1000,
+  Math.ceil(CALLERS / 5),
+)
 const cdfRequests = simulator.cdf.requests.length
 simulator.cdf.requests.length = 0
 const heapAfter = await heapMiB()
 const growth = heapAfter / heapBefore - 1
 
-await agent.destroy()
+await Promise.all([agent.destroy(), abuserAgent.destroy()])
 await app.close()
 await simulator.close()
 await new Promise((resolve) => setTimeout(resolve, 200))
@@ -192,6 +222,7 @@ if (globalThis.gc && growth > MAX_GROWTH)
   violations.push(`the heap grew by ${(100 * growth).toFixed(1)} %`)
 if (openResources.length > 0)
   violations.push(`still open after the close: ${openResources.join(', ')}`)
+violations.push(...abuser.violations.map((violation) => `abusive caller: ${violation}`))
 
 const total = [...counts.values()].reduce((sum, count) => sum + count, 0)
 process.stdout.write(
@@ -201,6 +232,7 @@ process.stdout.write(
     ...[...counts]
       .sort((a, b) => b[1] - a[1])
       .map(([kind, count]) => `${String(count).padStart(8)}  ${kind}`),
+    `abusive caller: ${[...abuser.counts].map(([kind, count]) => `${count} × ${kind}`).join(', ')}`,
     ...violations.slice(0, 20).map((violation) => `VIOLATION  ${violation}`),
     `${violations.length} violations\n`,
   ].join('\n'),

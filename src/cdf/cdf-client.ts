@@ -100,7 +100,7 @@ export class CdfClient {
     const { tokens, policy, retries, deadlineMs, maxAttempts } = this.#options
     const { traceparent } = context
     const signal = AbortSignal.any([context.signal, AbortSignal.timeout(deadlineMs)])
-    policy.assertOpen()
+    policy.assertCallsAllowed()
     retries.countCall()
     // Before the queue, so that no slot is blocked by a token request.
     let token = await tokens.get(signal, traceparent)

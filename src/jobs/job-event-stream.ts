@@ -21,7 +21,7 @@ export interface JobEventStreamOptions {
   schedule: Scheduler
   /** The request, for the first reads and for problems. */
   context: SubscriptionContext
-  /** The stream ends after this time, but not before one event per job; Infinity = when all jobs are done. */
+  /** After this time the stream ends, once every job has had an event; Infinity = no time limit. */
   endsInMs: number
   /** Results that were read just before. */
   known?: ReadonlyMap<JobId, ReadResult>

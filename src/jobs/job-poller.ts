@@ -1,6 +1,7 @@
 import type { Scheduler } from '../async/scheduler.ts'
 import type { JobId } from '../cdf/job-id.ts'
 import { BACKGROUND } from '../cdf/resilience/fair-queue.ts'
+import { WaitingCallers } from '../cdf/resilience/waiting-callers.ts'
 import { ProblemError } from '../problems/problem.ts'
 import type { JobQualityReader, ReadContext } from './job-quality-reader.ts'
 import { PollBudget } from './poll-budget.ts'
@@ -52,6 +53,10 @@ interface Poll {
   changedAtMs: number
   baseIntervalMs: number
   latest: ReadResult | undefined
+  /** The callers of the next read. */
+  nextCallers: WaitingCallers
+  /** When the next read is due. */
+  nextAtMs: number
   cancelNext: () => void
 }
 
@@ -68,8 +73,9 @@ export class JobPoller {
 
   constructor(options: JobPollerOptions) {
     this.#options = options
-    const { pollsPerSecond, now } = options
-    this.#budget = new PollBudget({ pollsPerSecond, now, polls: () => this.#budgetedPolls() })
+    const { pollsPerSecond, now, schedule } = options
+    const polls = () => this.#budgetedPolls()
+    this.#budget = new PollBudget({ pollsPerSecond, now, schedule, polls })
     options.reader.subscribe((jobId, result) => {
       const poll = this.#polls.get(jobId)
       if (poll) this.#update(poll, result)
@@ -90,9 +96,13 @@ export class JobPoller {
     const running = this.#polls.get(jobId)
     if (running) {
       running.subscribers.set(subscriber, context.caller)
-      if (running.latest) subscriber.onUpdate(jobId, running.latest)
-      // Joins the first read, which then also waits in the line of this caller.
-      else this.#read(running, context)
+      if (running.latest) {
+        subscriber.onUpdate(jobId, running.latest)
+        this.#joinNext(running, running.latest, context.caller)
+      } else {
+        // Joins the first read, which then also waits in this caller's line of the queue.
+        this.#read(running, context)
+      }
       return
     }
     const poll: Poll = {
@@ -102,6 +112,8 @@ export class JobPoller {
       changedAtMs: this.#options.now(),
       baseIntervalMs: INTERVAL_MS.min,
       latest: undefined,
+      nextCallers: new WaitingCallers(),
+      nextAtMs: 0,
       cancelNext: () => {},
     }
     this.#polls.set(jobId, poll)
@@ -165,8 +177,31 @@ export class JobPoller {
   }
 
   #scheduleNext(poll: Poll, result: ReadResult): void {
-    const { now, schedule, random, newRequestIds } = this.#options
-    const { response, problem } = result
+    const { now, schedule, newRequestIds } = this.#options
+    const delayMs = this.#nextDelayMs(poll, result)
+    poll.cancelNext()
+    poll.nextCallers = new WaitingCallers()
+    for (const caller of poll.subscribers.values()) poll.nextCallers.join(caller)
+    poll.nextAtMs = now() + delayMs
+    poll.cancelNext = schedule(delayMs, () => {
+      poll.cancelNext = this.#budget.enqueue(poll.nextCallers, () =>
+        this.#read(poll, { ...newRequestIds(), caller: BACKGROUND }),
+      )
+    })
+  }
+
+  /** Adds a caller to the next read, which comes earlier if this caller has a shorter interval than the others. */
+  #joinNext(poll: Poll, latest: ReadResult, caller: string): void {
+    poll.nextCallers.join(caller)
+    // The subscriber may have left during its update.
+    if (poll.subscribers.size === 0) return
+    const nowMs = this.#options.now()
+    if (nowMs + this.#nextDelayMs(poll, latest) < poll.nextAtMs) this.#scheduleNext(poll, latest)
+  }
+
+  /** The time until the next read, for the present age and callers of the job. */
+  #nextDelayMs(poll: Poll, { response, problem, outcome }: ReadResult): number {
+    const { now, random } = this.#options
     const nowMs = now()
     const maxMs = INTERVAL_MS.max / (1 + JITTER)
     const agedMs = INTERVAL_PER_AGE * (nowMs - poll.changedAtMs)
@@ -174,13 +209,8 @@ export class JobPoller {
     const intervalMs = this.#budget.intervalMs(toBudgetedPoll(poll)) * (1 + JITTER * random())
     // An earlier read would be a hit, or would ignore Retry-After.
     const notBeforeMs = response ? response.freshForMs : 1000 * (problem.secondsToWait ?? 0)
-    const sinceReadMs = response && result.outcome === 'hit' ? nowMs - response.readAtMs : 0
-    poll.cancelNext()
-    poll.cancelNext = schedule(Math.max(0, Math.max(intervalMs, notBeforeMs) - sinceReadMs), () => {
-      poll.cancelNext = schedule(this.#budget.reserve(), () =>
-        this.#read(poll, { ...newRequestIds(), caller: BACKGROUND }),
-      )
-    })
+    const sinceReadMs = response && outcome === 'hit' ? nowMs - response.readAtMs : 0
+    return Math.max(0, Math.max(intervalMs, notBeforeMs) - sinceReadMs)
   }
 
   *#budgetedPolls() {

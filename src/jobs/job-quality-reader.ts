@@ -108,17 +108,19 @@ export class JobQualityReader {
   }
 
   async #readThrough(jobId: JobId, context: ReadContext): Promise<ReadResult> {
+    context.signal.throwIfAborted()
     const collapsed = this.#flights.has(jobId)
     const callers = (collapsed && this.#callers.get(jobId)) || new WaitingCallers()
     this.#callers.set(jobId, callers)
     callers.join(context.caller)
-    const result = await this.#flights.run(jobId, context.signal, async (signal) => {
-      const result = await this.#readUpstream(jobId, context, callers, signal).finally(() => {
-        if (this.#callers.get(jobId) === callers) this.#callers.delete(jobId)
-      })
+    const read = this.#flights.run(jobId, context.signal, async (signal) => {
+      const result = await this.#readUpstream(jobId, context, callers, signal)
       this.counts[countedOutcome(result)] += 1
       for (const listener of this.#listeners) listener(jobId, result)
       return result
+    })
+    const result = await read.finally(() => {
+      if (!this.#flights.has(jobId)) this.#callers.delete(jobId)
     })
     if (!collapsed) return result
     const own = result.outcome === 'stale-if-error' ? result : { ...result, collapsed }

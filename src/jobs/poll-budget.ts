@@ -1,3 +1,7 @@
+import type { Scheduler } from '../async/scheduler.ts'
+import { FairQueue } from '../cdf/resilience/fair-queue.ts'
+import type { WaitingCallers } from '../cdf/resilience/waiting-callers.ts'
+
 /** A polled job, as the budget sees it. */
 export interface BudgetedPoll {
   /** The callers that watch the job. */
@@ -14,6 +18,7 @@ export interface PollBudgetOptions {
   polls: () => Iterable<BudgetedPoll>
   /** Monotonic clock, milliseconds. */
   now: () => number
+  schedule: Scheduler
 }
 
 /** The stretch factors are computed at most this often. */
@@ -22,13 +27,15 @@ const FACTORS_TTL_MS = 1_000
 /**
  * Keeps the polling of all jobs together below a rate. If the jobs demand more, their intervals are stretched: each caller
  * gets an equal share of the rate (max-min fairness), and within it, jobs with a short base interval keep their
- * priority.
+ * priority. Reads that are due at the same time are spaced evenly, and their callers take turns.
  */
 export class PollBudget {
   readonly #options: PollBudgetOptions
   #factors = new Map<string, number>()
   #factorsUntilMs = Number.NEGATIVE_INFINITY
+  readonly #queue = new FairQueue<() => void>()
   #nextSlotMs = Number.NEGATIVE_INFINITY
+  #cancelSlot = () => {}
 
   constructor(options: PollBudgetOptions) {
     this.#options = options
@@ -42,12 +49,42 @@ export class PollBudget {
     return Number.isFinite(factor) ? baseIntervalMs * factor : baseIntervalMs
   }
 
-  /** Reserves a slot for one read, and returns the time until then in milliseconds. */
-  reserve(): number {
-    const nowMs = this.#options.now()
-    const slotMs = Math.max(nowMs, this.#nextSlotMs)
-    this.#nextSlotMs = slotMs + 1000 / this.#options.pollsPerSecond
-    return slotMs - nowMs
+  /**
+   * Runs a read at the next free slot.
+   * @param callers who watch the job; the slots go to callers in turn
+   * @returns a function that cancels the read
+   */
+  enqueue(callers: WaitingCallers, read: () => void): () => void {
+    const wasEmpty = this.#queue.size === 0
+    const run = () => {
+      unfollow()
+      read()
+    }
+    const unfollow = callers.follow((caller) => this.#queue.add(run, caller))
+    if (wasEmpty) {
+      this.#nextSlotMs = Math.max(this.#nextSlotMs, this.#options.now())
+      this.#scheduleSlot()
+    }
+    return () => {
+      unfollow()
+      this.#queue.delete(run)
+      if (this.#queue.size === 0) this.#cancelSlot()
+    }
+  }
+
+  #scheduleSlot(): void {
+    const { now, schedule, pollsPerSecond } = this.#options
+    this.#cancelSlot()
+    if (this.#queue.size === 0) return
+    this.#cancelSlot = schedule(Math.max(0, this.#nextSlotMs - now()), () => {
+      const nowMs = now()
+      // A timer can be late by several slots.
+      while (this.#queue.size > 0 && this.#nextSlotMs <= nowMs) {
+        this.#nextSlotMs += 1000 / pollsPerSecond
+        this.#queue.take()?.()
+      }
+      this.#scheduleSlot()
+    })
   }
 
   #updateFactors(): void {

@@ -31,6 +31,8 @@ export class FailureLimit {
    */
   add(address: string): number {
     const { maxAddresses, windowMs, now, schedule } = this.#options
+    // The timer can be late.
+    if (this.#failures.size > 0 && now() >= this.#endsAtMs) this.endWindow()
     if (this.#failures.size === 0) {
       this.#endsAtMs = now() + windowMs
       this.#cancelEnd = schedule(windowMs, () => this.endWindow())

@@ -41,7 +41,7 @@ export const PROBLEM_TYPES = {
     title: 'Unauthenticated',
     detail: 'This route requires a valid bearer token.',
     forCaller:
-      'Send the header Authorization: Bearer with an access token for this service that has not expired. Renew the token before it expires.',
+      'Send the header Authorization: Bearer with an unexpired access token for this service. Renew the token before it expires.',
     forOperator:
       'The log line authentication failed has the reason. Compare AUTH_ISSUER and AUTH_AUDIENCE with iss and aud of a token, and check the clocks.',
   },

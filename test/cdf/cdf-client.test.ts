@@ -18,10 +18,10 @@ import { ProblemError } from '../../src/problems/problem.ts'
 import { FIXTURES, fixtureFault, fixtureText, JOB_ID } from '../support/fixtures.ts'
 import { until } from '../support/wait.ts'
 
-const GOOD = { status: 200, body: fixtureText('estimate-running.json') }
+const RUNNING = { status: 200, body: fixtureText('estimate-running.json') }
 const TRACEPARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
 
-/** Starts a CDF that responds with the queued faults, else with {@link GOOD}, and a client for it. */
+/** Starts a CDF that responds with the queued faults, else with {@link RUNNING}, and a client for it. */
 async function start(t: Test, options: Partial<CdfClientOptions> = {}) {
   const faults = new Faults()
   const received: { url: string | undefined; headers: Record<string, unknown>; closed: boolean }[] =
@@ -32,7 +32,7 @@ async function start(t: Test, options: Partial<CdfClientOptions> = {}) {
     response.on('close', () => {
       entry.closed = true
     })
-    if (!(await faults.apply(request, response))) response.writeHead(200).end(GOOD.body)
+    if (!(await faults.apply(request, response))) response.writeHead(200).end(RUNNING.body)
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const dispatcher = httpAgent()
@@ -166,7 +166,10 @@ for (const { file, status, headers, note } of FIXTURES.filter((fixture) =>
 }
 
 const job = (members: Record<string, unknown>) =>
-  JSON.stringify({ ...JSON.parse(GOOD.body), ...members })
+  JSON.stringify({ ...JSON.parse(RUNNING.body), ...members })
+
+/** Too deep for a recursive function. */
+const NESTED = `${'['.repeat(20_000)}${']'.repeat(20_000)}`
 
 /** Faults without a fixture. */
 const faults: [name: string, fault: Fault, code: string, requests: number][] = [
@@ -176,10 +179,15 @@ const faults: [name: string, fault: Fault, code: string, requests: number][] = [
     'upstream-invalid-response',
     1,
   ],
-  ['truncated JSON', { status: 200, body: GOOD.body.slice(0, 50) }, 'upstream-invalid-response', 1],
+  [
+    'truncated JSON',
+    { status: 200, body: RUNNING.body.slice(0, 50) },
+    'upstream-invalid-response',
+    1,
+  ],
   ['an empty body', { status: 200, body: '' }, 'upstream-invalid-response', 1],
   ['null', { status: 200, body: 'null' }, 'upstream-invalid-response', 1],
-  ['an array', { status: 200, body: `[${GOOD.body}]` }, 'upstream-invalid-response', 1],
+  ['an array', { status: 200, body: `[${RUNNING.body}]` }, 'upstream-invalid-response', 1],
   [
     'a body without jobId',
     { status: 200, body: job({ jobId: undefined }) },
@@ -228,17 +236,17 @@ const faults: [name: string, fault: Fault, code: string, requests: number][] = [
   ],
   [
     'a body that is not gzip despite its content-encoding',
-    { status: 200, headers: { 'content-encoding': 'gzip' }, body: GOOD.body },
+    { status: 200, headers: { 'content-encoding': 'gzip' }, body: RUNNING.body },
     'upstream-invalid-response',
     1,
   ],
   [
     'an unknown content-encoding',
-    { status: 200, headers: { 'content-encoding': 'constructor' }, body: GOOD.body },
+    { status: 200, headers: { 'content-encoding': 'constructor' }, body: RUNNING.body },
     'upstream-invalid-response',
     1,
   ],
-  ['a 202', { status: 202, body: GOOD.body }, 'upstream-invalid-response', 1],
+  ['a 202', { status: 202, body: RUNNING.body }, 'upstream-invalid-response', 1],
   ['a 204', { status: 204 }, 'upstream-invalid-response', 1],
   [
     'a redirect',
@@ -295,6 +303,32 @@ const faults: [name: string, fault: Fault, code: string, requests: number][] = [
     'a 403 without the error envelope',
     { status: 403, body: '{"code":403,"message":"Resource not found. x"}' },
     'job-not-found',
+    1,
+  ],
+  [
+    'a 403 whose error cannot be converted to a string',
+    { status: 403, body: '{"error":[{"toString":1}]}' },
+    'upstream-forbidden',
+    1,
+  ],
+  [
+    'a 400 whose message cannot be converted to a string',
+    { status: 400, body: '{"error":{"message":{"toString":1},"missing":{"length":1}}}' },
+    'upstream-rejected',
+    1,
+  ],
+  [
+    'a 400 with 20,000 nested arrays',
+    { status: 400, body: `{"error":${NESTED}}` },
+    'upstream-rejected',
+    1,
+  ],
+  ['a 500 that is nested arrays', { status: 500, body: NESTED }, 'upstream-error', 1],
+  ['a 200 that is nested arrays', { status: 200, body: NESTED }, 'upstream-invalid-response', 1],
+  [
+    'a status of nested arrays',
+    { status: 200, body: `{"jobId":"${JOB_ID}","status":${NESTED}}` },
+    'upstream-invalid-response',
     1,
   ],
   [
@@ -364,7 +398,11 @@ t.test('rejects with upstream-error if the connection is refused', async (t) => 
 
 t.test('decompresses an unrequested gzip body', async (t) => {
   const { faults, read } = await start(t)
-  faults.next({ status: 200, headers: { 'content-encoding': 'gzip' }, body: gzipSync(GOOD.body) })
+  faults.next({
+    status: 200,
+    headers: { 'content-encoding': 'gzip' },
+    body: gzipSync(RUNNING.body),
+  })
   t.match(await read(), { status: 'Running' })
 })
 

@@ -33,6 +33,24 @@ const npmEnvironment = Object.fromEntries(
   ),
 )
 
+/**
+ * Creates the same files as `npm ci --omit=dev`, from the packages of this project: npm would need ten times as long.
+ * `npm ls` fails if a package is missing or has a wrong version.
+ */
+async function installProductionPackages(folder: string): Promise<void> {
+  const lock: { packages: Record<string, { dev?: true }> } = JSON.parse(
+    await readFile(join(root, 'package-lock.json'), 'utf8'),
+  )
+  const paths = Object.keys(lock.packages).filter(
+    (path) => /^node_modules\/(@[^/]+\/)?[^/]+$/.test(path) && !lock.packages[path]?.dev,
+  )
+  for (const path of paths) await cp(join(root, path), join(folder, path), { recursive: true })
+  await promisify(execFile)('npm', ['ls', '--omit=dev', '--all'], {
+    cwd: folder,
+    env: npmEnvironment,
+  })
+}
+
 t.test('uses the major version of Node in package.json', async (t) => {
   const { devDependencies } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
   const major = devDependencies.node.split('.')[0]
@@ -75,7 +93,7 @@ t.test('builds a service that answers requests', async (t) => {
       await cp(join(root, source), destination, { recursive: true })
     }
   }
-  await promisify(execFile)('npm', ['ci', '--omit=dev'], { cwd: image, env: npmEnvironment })
+  await installProductionPackages(image)
   t.strictSame((await readdir(image)).sort(), [
     '.npmrc',
     'node_modules',
@@ -106,7 +124,7 @@ t.test('builds a service that answers requests', async (t) => {
   )
   t.equal(await startProcess(t, ['src/server.ts'], environment, image).ended, 78)
   const cache: string = environment.NODE_COMPILE_CACHE
-  t.equal(cache, join(image, 'node_modules', '.cache', 'compile'), 'the default cache folder')
+  t.equal(cache, join(image, 'node_modules', '.cache', 'compile'))
   const [ofThisNode = ''] = await readdir(cache)
   t.ok((await readdir(join(cache, ofThisNode))).length > 100, 'contains compiled code')
 

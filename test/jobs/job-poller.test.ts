@@ -33,7 +33,7 @@ function setUp({ random = 0, freshForMs = 1000 } = {}) {
       : { problem: new ProblemError(state), outcome: 'stale', collapsed: false }
   const cdf: {
     state: State
-    reads: { atMs: number; requestId: string; signal: AbortSignal }[]
+    reads: { jobId: JobId; atMs: number; requestId: string; signal: AbortSignal }[]
     /** What the reader does with the result of a read of CDF. */
     publish: ReadListener
   } = { state: 'running', reads: [], publish: () => {} }
@@ -45,7 +45,7 @@ function setUp({ random = 0, freshForMs = 1000 } = {}) {
       },
       read: (jobId, { requestId, signal }) => {
         const { state } = cdf
-        cdf.reads.push({ atMs: clock.nowMs - firstSeenMs, requestId, signal })
+        cdf.reads.push({ jobId, atMs: clock.nowMs - firstSeenMs, requestId, signal })
         if (!(state instanceof Promise)) return resultFor(state)
         return state.then((result) => {
           if (!signal.aborted) cdf.publish(jobId, result)
@@ -137,6 +137,27 @@ t.test('keeps the age of a job between subscriptions', async (t) => {
   poller.subscribe(ID, subscriber(), IDS)
   clock.advance(4_000)
   t.equal(cdf.reads.length, before + 1)
+})
+
+t.test('reads a job earlier for a second caller with a shorter interval', async (t) => {
+  const { clock, cdf, poller, subscriber } = setUp()
+  const jobIds = Array.from({ length: 300 }, (_, number) => `${number}` as JobId)
+  const many = subscriber()
+  for (const jobId of jobIds) poller.subscribe(jobId, many, { ...IDS, caller: 'many' })
+  clock.advance(20_000)
+  const last = cdf.reads.at(-1)?.jobId as JobId
+  const readsOfLast = () => cdf.reads.filter(({ jobId }) => jobId === last).length
+  const before = readsOfLast()
+  clock.advance(5_000)
+  t.equal(readsOfLast(), before, 'the budget stretches the interval')
+  const other = subscriber()
+  poller.subscribe(last, other, { ...IDS, caller: 'other' })
+  t.strictSame(other.updates, ['Running'])
+  for (let times = 0; times < 10; times += 1) {
+    poller.subscribe(last, subscriber(), { ...IDS, caller: 'other' })
+    clock.advance(300)
+  }
+  t.equal(readsOfLast(), before + 1, 'further subscriptions do not postpone the read')
 })
 
 t.test('does not read while the cached response is fresh', async (t) => {

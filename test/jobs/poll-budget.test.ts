@@ -1,6 +1,8 @@
 import t from 'tap'
+import { WaitingCallers } from '../../src/cdf/resilience/waiting-callers.ts'
 import type { BudgetedPoll } from '../../src/jobs/poll-budget.ts'
 import { PollBudget } from '../../src/jobs/poll-budget.ts'
+import { FakeClock } from '../support/fake-clock.ts'
 
 const job = (baseIntervalMs: number, ...callers: string[]): BudgetedPoll => ({
   callers,
@@ -9,9 +11,15 @@ const job = (baseIntervalMs: number, ...callers: string[]): BudgetedPoll => ({
 const jobs = (count: number, poll: BudgetedPoll) => Array.from({ length: count }, () => poll)
 
 function setUp(polls: BudgetedPoll[], pollsPerSecond = 20) {
-  const clock = { nowMs: 0 }
-  const budget = new PollBudget({ pollsPerSecond, polls: () => polls, now: () => clock.nowMs })
-  return { budget, clock, polls }
+  const clock = new FakeClock()
+  clock.nowMs = 0
+  const { now, schedule } = clock
+  const budget = new PollBudget({ pollsPerSecond, polls: () => polls, now, schedule })
+  /** The reads so far, as `caller@milliseconds`. */
+  const reads: string[] = []
+  const enqueue = (caller: string, callers = new WaitingCallers(caller)) =>
+    budget.enqueue(callers, () => reads.push(`${caller}@${clock.nowMs}`))
+  return { budget, clock, polls, enqueue, reads }
 }
 
 t.test('keeps the base intervals while the demand is below the rate', async (t) => {
@@ -56,10 +64,46 @@ t.test('computes the factors at most once per second', async (t) => {
 })
 
 t.test('spaces reads evenly, whatever the demand', async (t) => {
-  const { budget, clock } = setUp([])
-  t.strictSame([budget.reserve(), budget.reserve(), budget.reserve()], [0, 50, 100])
-  clock.nowMs = 120
-  t.equal(budget.reserve(), 30)
-  clock.nowMs = 1_000
-  t.equal(budget.reserve(), 0)
+  const { clock, enqueue, reads } = setUp([])
+  for (let read = 0; read < 3; read += 1) enqueue('a')
+  clock.advance(120)
+  enqueue('a')
+  clock.advance(30)
+  t.strictSame(reads, ['a@0', 'a@50', 'a@100', 'a@150'])
+  clock.advance(850)
+  enqueue('a')
+  clock.advance(0)
+  t.equal(reads.at(-1), 'a@1000', 'unused slots are lost')
+  t.equal(clock.timers.size, 0)
+})
+
+t.test('gives the slots to callers in turn', async (t) => {
+  const { clock, enqueue, reads } = setUp([])
+  for (const caller of ['a', 'a', 'a', 'a', 'b']) enqueue(caller)
+  const shared = new WaitingCallers('a')
+  enqueue('shared', shared)
+  shared.join('c')
+  clock.advance(300)
+  t.strictSame(reads, ['a@0', 'b@50', 'shared@100', 'a@150', 'a@200', 'a@250'])
+})
+
+t.test('uses no slot for a cancelled read', async (t) => {
+  const { clock, enqueue, reads } = setUp([])
+  enqueue('a')
+  const cancel = enqueue('b')
+  enqueue('c')
+  cancel()
+  clock.advance(100)
+  t.strictSame(reads, ['a@0', 'c@50'])
+  enqueue('d')()
+  t.equal(clock.timers.size, 0)
+})
+
+t.test('makes up for a timer that is late', async (t) => {
+  const { clock, enqueue, reads } = setUp([])
+  for (const caller of ['a', 'b', 'c', 'd']) enqueue(caller)
+  const [timer] = clock.timers
+  clock.nowMs = 110
+  timer?.task()
+  t.strictSame(reads, ['a@110', 'b@110', 'c@110'])
 })

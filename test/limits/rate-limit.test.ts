@@ -24,7 +24,7 @@ t.test('drops the least recently used window', async (t) => {
   t.equal(limit.consume('a'), 0)
 })
 
-t.test('a new window of a known caller counts as recently used', async (t) => {
+t.test('treats a caller with a new window as recently used', async (t) => {
   const { clock, limit } = start(2)
   for (const caller of ['a', 'b']) limit.consume(caller)
   clock.advance(60_000)

@@ -92,6 +92,20 @@ t.test('counts requests by route and status, and problems by code', async (t) =>
   )
 })
 
+t.test('counts rare methods under one label', async (t) => {
+  const { url, value, samples } = await startMeasured(t)
+  for (const method of ['PROPFIND', 'M-SEARCH', 'PUT', 'OPTIONS']) {
+    for (const path of ['/health/live', '/nowhere']) await request(url + path, { method })
+  }
+  const count = (labels: Record<string, string>) =>
+    value('http_request_duration_seconds_count', labels)
+  t.equal(await count({ method: 'other', route: '/health/live', status: '405' }), 3)
+  t.equal(await count({ method: 'other', route: 'none', status: '404' }), 3)
+  t.equal(await count({ method: 'OPTIONS', route: '/health/live', status: '405' }), 1)
+  const methods = new Set((await samples()).map(({ labels }) => labels.method))
+  t.notOk(methods.has('PROPFIND') || methods.has('M-SEARCH') || methods.has('PUT'))
+})
+
 t.test('counts reads by how the cache took part', async (t) => {
   const { quality, simulator, value } = await startMeasured(t, {
     environment: { JOB_STATUS_FRESH_MS: '0' },

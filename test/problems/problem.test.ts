@@ -2,7 +2,7 @@ import t from 'tap'
 import { ProblemError } from '../../src/problems/problem.ts'
 import { PROBLEM_TYPES } from '../../src/problems/problem-types.ts'
 
-t.test('builds a problem from its type and the facts about upstream', async (t) => {
+t.test('builds a problem from its type and the details of the upstream response', async (t) => {
   for (const code of Object.keys(PROBLEM_TYPES) as (keyof typeof PROBLEM_TYPES)[]) {
     t.match(new ProblemError(code).toProblem('r'), {
       type: `/problems/${code}`,

@@ -21,7 +21,7 @@ interface Row {
   coolsDown?: true
 }
 
-const GOOD = fixtureText('estimate-running.json')
+const RUNNING = fixtureText('estimate-running.json')
 const MIB = 'x'.repeat(1024 * 1024)
 const invalid = { status: 502, code: 'upstream-invalid-response', requests: 1 }
 const failed = { status: 502, code: 'upstream-error', requests: 2 }
@@ -32,7 +32,7 @@ const ROWS: Row[] = [
   { name: 'a connection reset before the headers', cdf: 'reset', ...failed },
   { name: 'a connection reset in the body', cdf: 'reset-in-body', ...failed },
   { name: 'no response', cdf: 'hang', ...timedOut },
-  { name: 'one byte per 100 ms', cdf: { slowBody: GOOD, everyMs: 100 }, ...timedOut },
+  { name: 'one byte per 100 ms', cdf: { slowBody: RUNNING, everyMs: 100 }, ...timedOut },
   { name: 'a slow response', cdf: { delayMs: 2_000 }, ...timedOut },
   {
     name: 'a header of 1 MiB',
@@ -56,13 +56,17 @@ const ROWS: Row[] = [
     cdf: { status: 307, headers: { location: 'http://127.0.0.1:1/' } },
     ...invalid,
   },
-  { name: 'another job', cdf: { status: 200, body: GOOD.replace(JOB_ID, jobIdOf(7)) }, ...invalid },
+  {
+    name: 'another job',
+    cdf: { status: 200, body: RUNNING.replace(JOB_ID, jobIdOf(7)) },
+    ...invalid,
+  },
   {
     name: 'HTML',
     cdf: { status: 200, headers: { 'content-type': 'text/html' }, body: '<html></html>' },
     ...invalid,
   },
-  { name: 'truncated JSON', cdf: { status: 200, body: GOOD.slice(0, 100) }, ...invalid },
+  { name: 'truncated JSON', cdf: { status: 200, body: RUNNING.slice(0, 100) }, ...invalid },
   { name: 'a 500', cdf: fixtureFault('error-500.json'), ...failed, requests: 1 },
   { name: 'a 502 in HTML', cdf: fixtureFault('error-502-gateway.html'), ...failed },
   { name: 'a 503 in plain text', cdf: fixtureFault('error-503-plain.txt'), ...failed },

@@ -2,7 +2,7 @@ import t from 'tap'
 import { startService } from '../support/start-service.ts'
 import { until } from '../support/wait.ts'
 
-t.test('is alive whatever happens', async (t) => {
+t.test('is alive while the identity provider hangs', async (t) => {
   const { get, simulator } = await startService(t)
   simulator.identityProvider.faults.standing = 'hang'
   const { status, body, headers } = await get('/health/live')
@@ -12,7 +12,7 @@ t.test('is alive whatever happens', async (t) => {
 })
 
 t.test(
-  'is ready from the first token on, whatever happens after, and calls nobody for a probe',
+  'is ready after the first access token, also during later outages, and sends no request for a health check',
   async (t) => {
     const { get, simulator, app } = await startService(t, {
       prepare: ({ identityProvider }) => {
@@ -20,9 +20,9 @@ t.test(
       },
     })
     const { faults } = simulator.identityProvider
-    const notYet = await get('/health/ready')
-    t.match(notYet, { status: 503, body: { code: 'identity-provider-unavailable' } })
-    t.equal(notYet.headers.get('retry-after'), '2')
+    const notReady = await get('/health/ready')
+    t.match(notReady, { status: 503, body: { code: 'identity-provider-unavailable' } })
+    t.equal(notReady.headers.get('retry-after'), '2')
     faults.clear()
     await until(() => app.lifeCycle.readinessBlockers.size === 0)
     faults.standing = 'reset'
@@ -34,7 +34,7 @@ t.test(
   },
 )
 
-t.test('is not ready before it has a token', async (t) => {
+t.test('is not ready without an access token', async (t) => {
   const environment = { IDP_CLIENT_SECRET: 'wrong' }
   const { get, app, simulator } = await startService(t, { environment })
   await until(() => simulator.identityProvider.tokenRequests > 0)
@@ -46,7 +46,7 @@ t.test('is not ready before it has a token', async (t) => {
   t.equal((await get('/health/live')).status, 200)
 })
 
-t.test('is not ready while draining, and closes each connection', async (t) => {
+t.test('is not ready while draining, and closes connections after the response', async (t) => {
   const { get, app } = await startService(t)
   await until(() => app.lifeCycle.readinessBlockers.size === 0)
   app.lifeCycle.drain()

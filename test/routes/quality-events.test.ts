@@ -5,6 +5,8 @@ import { assertProblem } from '../support/assert-problem.ts'
 import { openEvents } from '../support/event-stream.ts'
 import { progressing, startFakeTimeService } from '../support/fake-time-service.ts'
 import { JOB_ID, jobIdOf } from '../support/fixtures.ts'
+import { AUDIENCE, startForge } from '../support/forge-token.ts'
+import { holdRequests } from '../support/held-requests.ts'
 import { request } from '../support/request.ts'
 import { until } from '../support/wait.ts'
 
@@ -216,7 +218,7 @@ t.test('ends when the access token of the caller expires', async (t) => {
   t.strictSame(stream.states(), ['Running'])
 })
 
-t.test('sends one state even if the access token is about to expire', async (t) => {
+t.test('sends one state to a caller whose access token has just expired', async (t) => {
   const { url, simulator, clock } = await startFakeTimeService(t, { AUTH_MODE: 'jwt' })
   simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
   // Expired, but within the clock tolerance.
@@ -230,7 +232,9 @@ t.test('sends one state even if the access token is about to expire', async (t) 
 })
 
 t.test('does not delay the other jobs for a slow one when a stream resumes', async (t) => {
-  const { url, app, simulator, quality, clock } = await startFakeTimeService(t)
+  const { url, app, simulator, quality, clock } = await startFakeTimeService(t, {
+    UPSTREAM_ATTEMPT_TIMEOUT_MS: '2000',
+  })
   simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
   simulator.cdf.faults.next('hang')
   const waiting = quality('1')
@@ -281,6 +285,101 @@ t.test('limits the concurrent streams of each caller', async (t) => {
   let again = 0
   while (again !== 200) again = (await openEvents(t, `${url}${PATH}`, mine)).status
   t.pass('accepts a new stream after one has ended')
+})
+
+t.test('limits the jobs in all streams and waits of each caller', async (t) => {
+  const { url, simulator, app, clock } = await startFakeTimeService(t, {
+    AUTH_MODE: 'jwt',
+    CALLER_MAX_WATCHED_JOBS: '4',
+  })
+  const ids = Array.from({ length: 5 }, (_, number) => jobIdOf(number))
+  for (const jobId of ids) simulator.cdf.addJob(lasting(jobId, 'Running'))
+  const headersOf = async (sub: string) => ({
+    authorization: `Bearer ${await simulator.identityProvider.signCallerToken({ sub })}`,
+  })
+  const mine = await headersOf('me')
+  const getAs = (headers: Record<string, string>, path: string, prefer = '') =>
+    request(url + path, { headers: { ...headers, ...(prefer && { prefer }) } })
+  const watchers = (count: number) => until(() => app.jobPoller.sizes.watchers === count)
+
+  const stream = await openEvents(t, url + pathOf(...ids.slice(0, 3)), mine)
+  const waiting = getAs(mine, `/jobs/${ids[0]}/quality`, 'wait=20')
+  await watchers(4)
+  const refused = [
+    await getAs(mine, pathOf(...ids.slice(0, 1))),
+    await getAs(mine, `/jobs/${ids[4]}/quality`, 'wait=20'),
+  ]
+  for (const answer of refused) {
+    assertProblem(t, answer, 429, 'too-many-requests')
+    t.equal(answer.headers.get('retry-after'), '5')
+    t.match(answer.body, { detail: 'This caller watches too many jobs. At most 4 are allowed.' })
+  }
+  assertProblem(t, await getAs(await headersOf('you'), pathOf(...ids)), 429, 'too-many-requests')
+  t.equal((await getAs(mine, `/jobs/${ids[4]}/quality`)).status, 200, 'a plain read is no watch')
+
+  clock.advance(20_000)
+  t.equal((await waiting).status, 200)
+  const next = await openEvents(t, url + pathOf(...ids.slice(4)), mine)
+  t.equal(next.status, 200, 'the end of a wait frees its job')
+  stream.close()
+  await watchers(1)
+  t.equal((await openEvents(t, url + pathOf(...ids.slice(0, 3)), mine)).status, 200)
+})
+
+t.test(
+  'frees the jobs of callers that disconnect before their stream or wait begins',
+  async (t) => {
+    const { url, simulator, app } = await startFakeTimeService(t, {
+      AUTH_MODE: 'jwt',
+      CALLER_MAX_WATCHED_JOBS: '1',
+    })
+    simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
+    const authorization = `Bearer ${await simulator.identityProvider.signCallerToken()}`
+    const requests = holdRequests(simulator)
+    const disconnect = new AbortController()
+    const headers = [
+      { authorization, 'last-event-id': '"other"' },
+      { authorization, prefer: 'wait=20' },
+    ]
+    const leaving = [PATH, `/jobs/${JOB_ID}/quality`].map((path, index) =>
+      request(url + path, { headers: headers[index] ?? {}, signal: disconnect.signal }),
+    )
+    await requests.arrived(1)
+    disconnect.abort()
+    for (const response of leaving) await t.rejects(response, { name: 'AbortError' })
+    requests.releaseAll()
+    const stream = await openEvents(t, url + PATH, { authorization })
+    t.equal(stream.status, 200)
+    await until(() => stream.events.length === 1)
+    t.equal(app.jobPoller.sizes.watchers, 1)
+  },
+)
+
+t.test('ends when the issuer has withdrawn the key of the token', async (t) => {
+  const forge = await startForge(t)
+  const { url, simulator, get, advance } = await startFakeTimeService(t, {
+    AUTH_MODE: 'jwt',
+    AUTH_ISSUER: forge.issuer,
+    AUTH_AUDIENCE: AUDIENCE,
+  })
+  simulator.cdf.addJob(progressing(JOB_ID))
+  const openWith = (token: string) =>
+    openEvents(t, url + PATH, { authorization: `Bearer ${token}` })
+  const { published, attacker, answer, sign } = forge
+  const withdrawn = await openWith(await sign())
+  const kept = await openWith(await sign({}, { alg: 'ES256', kid: 'ec' }, published.ec?.privateKey))
+  await until(() => [withdrawn, kept].every(({ events }) => events.length === 1))
+
+  answer.keys = answer.keys.filter(({ kid }) => kid !== 'rsa')
+  // An unknown key causes the next fetch of the JWKS early.
+  const unknown = await sign({}, { kid: 'unknown' }, attacker.privateKey)
+  t.equal((await get(PATH, { authorization: `Bearer ${unknown}` })).status, 401)
+  await until(withdrawn.hasEnded)
+  await advance(10_000)
+  await until(() => kept.events.length === 2)
+  t.notOk(kept.hasEnded())
+  t.strictSame(kept.states(), ['Queued', 'Running'])
+  t.strictSame(withdrawn.states(), ['Queued'])
 })
 
 t.test('ends all streams while draining, and sends one state to new ones', async (t) => {

@@ -141,7 +141,9 @@ t.test('marks the response as stale if CDF fails during the wait', async (t) => 
 })
 
 t.test('ends the wait in time while a read of CDF hangs, if a state is cached', async (t) => {
-  const { simulator, quality, advance, clock } = await startFakeTimeService(t)
+  const { simulator, quality, advance, clock } = await startFakeTimeService(t, {
+    UPSTREAM_ATTEMPT_TIMEOUT_MS: '2000',
+  })
   simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
   const etag = (await quality()).headers.get('etag') ?? ''
   await advance(2_000)

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { serializeError } from '../../src/telemetry/error-serializer.ts'
 
-t.test('serializes known members only', async (t) => {
+t.test('serializes only known members of errors, and circular causes', async (t) => {
   const cause = Object.assign(new Error('inner'), {
     code: 'E_INNER',
     response: { body: 'a token' },

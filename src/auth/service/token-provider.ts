@@ -145,7 +145,8 @@ export class TokenProvider {
   #failureNow(): unknown {
     const { retryAtMs = 0, error } = this.#failure ?? {}
     const remainingMs = retryAtMs - this.#options.now()
-    if (!(error instanceof ProblemError) || remainingMs < 1000) return error
+    if (!(error instanceof ProblemError) || remainingMs <= 0) return error
+    // Also in the last second: without it, the problem would count as permanent.
     const retryAfterSeconds = Math.ceil(remainingMs / 1000)
     return new ProblemError(error.code, { cause: error.cause, retryAfterSeconds })
   }

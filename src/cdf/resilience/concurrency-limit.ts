@@ -15,7 +15,7 @@ export class ConcurrencyLimit {
   #limit: number
   #successes = 0
   #running = 0
-  /** Each function takes a slot for a waiting call, or rejects it with the problem. */
+  /** Called without a problem, a waiting call starts; with a problem, it fails. */
   readonly #queue = new FairQueue<(problem?: ProblemError) => void>()
 
   /**

@@ -50,16 +50,18 @@ export class FairQueue<Entry> {
   }
 
   /**
-   * Makes room for an entry of these callers: removes the newest entry that only the caller with the longest line waits
-   * for.
-   * @returns the removed entry; `undefined` if no line is longer than the shortest of these callers' would be
+   * Makes room for an entry of these callers: removes the newest entry of the longest line. An entry that several
+   * callers wait for is removed only if all of them have a longer line than these callers would have.
+   * @returns the removed entry, if any
    */
   evictFor(callers: Iterable<string>): Entry | undefined {
+    const lengthOf = (caller: string) => this.#lines.get(caller)?.size ?? 0
     let longest = new Set<Entry>()
     for (const line of this.#lines.values()) if (line.size > longest.size) longest = line
-    const lengths = [...callers].map((caller) => this.#lines.get(caller)?.size ?? 0)
-    if (longest.size <= Math.min(...lengths) + 1) return undefined
-    const newest = [...longest].findLast((entry) => this.#callersOf.get(entry)?.size === 1)
+    const newLength = Math.min(...[...callers].map(lengthOf)) + 1
+    const newest = [...longest].findLast((entry) =>
+      [...(this.#callersOf.get(entry) ?? [])].every((caller) => lengthOf(caller) > newLength),
+    )
     if (newest !== undefined) this.delete(newest)
     return newest
   }

@@ -36,7 +36,7 @@ export class UpstreamPolicy {
   }
 
   /** @throws the {@link rejection} */
-  assertOpen(): void {
+  assertCallsAllowed(): void {
     const problem = this.rejection()
     if (problem) throw problem
   }
@@ -54,10 +54,10 @@ export class UpstreamPolicy {
     call: () => Promise<Attempt>,
   ): Promise<Attempt> {
     const { concurrency, breaker } = this.#options
-    this.assertOpen()
+    this.assertCallsAllowed()
     return concurrency.run(signal, callers, async () => {
       // Another call may have failed between the end of the wait and this.
-      this.assertOpen()
+      this.assertCallsAllowed()
       const entered = breaker.enter()
       let attempt: Attempt | undefined
       try {

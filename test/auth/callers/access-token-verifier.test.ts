@@ -14,6 +14,10 @@ async function setUp(t: Test) {
     get: async () => keys.set,
     refetch: async () => undefined,
   }
+  /** Replaces the function that looks up a key. */
+  const useKeys = (lookUp: () => unknown) => {
+    keys.set = Object.assign(async () => lookUp() as never, { jwks: keys.set.jwks })
+  }
   const startMs = Date.now()
   const clock = { nowMs: startMs }
   const verifier = new AccessTokenVerifier({
@@ -29,12 +33,12 @@ async function setUp(t: Test) {
   const verifyNew = async (claims: Record<string, unknown> = {}) => {
     const token = await forge.sign(claims)
     const header = `Bearer ${token}`
-    t.equal(verifier.getCached(header), undefined)
+    t.equal(verifier.getCached(header, {}), undefined)
     await verifier.verify(token)
     return header
   }
   return {
-    ...{ forge, verifier, startMs, moveTo, verifyNew },
+    ...{ forge, verifier, startMs, moveTo, verifyNew, useKeys },
     replaceKeys: () => {
       keys.set = currentKeys()
     },
@@ -44,12 +48,12 @@ async function setUp(t: Test) {
 t.test('returns the caller of a cached token, with the scheme in any case', async (t) => {
   const { forge, verifier, verifyNew } = await setUp(t)
   const header = await verifyNew({ client_id: 'one' })
-  t.equal(verifier.getCached(undefined), undefined)
-  t.equal(verifier.getCached(`Bearer ${await forge.sign()}`), undefined)
-  t.equal(verifier.getCached(header)?.clientId, 'one')
-  t.equal(verifier.getCached(header.replace('Bearer', 'bearer  '))?.clientId, 'one')
-  t.equal(verifier.getCached(header.replace('Bearer', 'Basic')), undefined)
-  t.equal(verifier.getCached(`${header}x`), undefined)
+  t.equal(verifier.getCached(undefined, {}), undefined)
+  t.equal(verifier.getCached(`Bearer ${await forge.sign()}`, {}), undefined)
+  t.equal(verifier.getCached(header, {})?.clientId, 'one')
+  t.equal(verifier.getCached(header.replace('Bearer', 'bearer  '), {})?.clientId, 'one')
+  t.equal(verifier.getCached(header.replace('Bearer', 'Basic'), {}), undefined)
+  t.equal(verifier.getCached(`${header}x`, {}), undefined)
 })
 
 t.test(
@@ -58,21 +62,47 @@ t.test(
     const { verifier, startMs, moveTo, verifyNew } = await setUp(t)
     const nowSeconds = Math.floor(startMs / 1000)
     const header = await verifyNew({ nbf: nowSeconds, exp: nowSeconds + 100 })
-    t.ok(verifier.getCached(header))
+    t.ok(verifier.getCached(header, {}))
     moveTo(-32)
-    t.equal(verifier.getCached(header), undefined, 'more than 30 s before nbf')
+    t.equal(verifier.getCached(header, {}), undefined, 'more than 30 s before nbf')
     moveTo(128)
-    t.ok(verifier.getCached(header), 'less than 30 s after exp')
+    t.ok(verifier.getCached(header, {}), 'less than 30 s after exp')
     moveTo(131)
-    t.equal(verifier.getCached(header), undefined, 'more than 30 s after exp')
+    t.equal(verifier.getCached(header, {}), undefined, 'more than 30 s after exp')
   },
 )
 
 t.test('drops all cached tokens when the keys change', async (t) => {
   const { verifier, verifyNew, replaceKeys } = await setUp(t)
   const header = await verifyNew()
-  t.ok(verifier.getCached(header))
+  t.ok(verifier.getCached(header, {}))
   replaceKeys()
-  t.equal(verifier.getCached(header), undefined)
-  t.equal(verifier.getCached(header), undefined)
+  t.equal(verifier.getCached(header, {}), undefined)
+  t.equal(verifier.getCached(header, {}), undefined)
+})
+
+t.test('checks claims without a key', async (t) => {
+  const { forge, verifier, useKeys } = await setUp(t)
+  useKeys(() => t.fail('a key is looked up'))
+  const { attacker, issuer, sign, compact, claims } = forge
+  const valid = [
+    await sign({}, {}, attacker.privateKey),
+    await sign({ iss: `${issuer}/`, aud: ['api://other', AUDIENCE] }),
+    await sign({ exp: Math.floor(Date.now() / 1000) - 25 }),
+  ]
+  for (const token of valid) t.doesNotThrow(() => verifier.checkClaims(token))
+  const invalid: [token: string, reason: string][] = [
+    [await sign({ aud: 'api://other' }), 'claims'],
+    [await sign({ aud: undefined }), 'claims'],
+    [await sign({ iss: 'https://other.example' }), 'claims'],
+    [await sign({ exp: Math.floor(Date.now() / 1000) - 31 }), 'claims'],
+    [await sign({ exp: undefined }), 'claims'],
+    [compact({ alg: 'RS256' }, claims({ exp: 'tomorrow' })), 'claims'],
+    [compact({ alg: 'RS256' }, 'no object'), 'malformed'],
+    ['guess', 'malformed'],
+    ['a.b.c', 'malformed'],
+    ['', 'malformed'],
+  ]
+  for (const [token, reason] of invalid)
+    t.throws(() => verifier.checkClaims(token), { name: 'InvalidTokenError', reason })
 })

@@ -49,9 +49,9 @@ t.test('keeps only the asymmetric signing keys of a JWKS', async (t) => {
     { ...RSA, use: 'enc' },
     { ...RSA, n: 'AAAA' },
   ]
-  const good = [RSA, { kty: 'EC', crv: 'P-256' }, { kty: 'OKP', crv: 'Ed25519' }]
-  const fetch = await startIssuer(t, { '/keys': () => ({ keys: [...others, ...good] }) })
-  t.strictSame(await fetch({ jwksUrl: '/keys' }), { keys: good })
+  const signingKeys = [RSA, { kty: 'EC', crv: 'P-256' }, { kty: 'OKP', crv: 'Ed25519' }]
+  const fetch = await startIssuer(t, { '/keys': () => ({ keys: [...others, ...signingKeys] }) })
+  t.strictSame(await fetch({ jwksUrl: '/keys' }), { keys: signingKeys })
 })
 
 t.test('fetches no discovery document if the JWKS URL is configured', async (t) => {
@@ -104,8 +104,8 @@ const invalid: [name: string, responses: Record<string, (origin: string) => unkn
   [
     'a JWKS without signing keys',
     {
-      [DISCOVERY]: (origin) => ({ issuer: origin, jwks_uri: `${origin}/bad` }),
-      '/bad': () => ({
+      [DISCOVERY]: (origin) => ({ issuer: origin, jwks_uri: `${origin}/unusable` }),
+      '/unusable': () => ({
         keys: [null, 'x', { kty: 'oct', k: 'x' }, { ...RSA, use: 'enc' }, { ...RSA, n: 'AAAA' }],
       }),
     },
@@ -118,3 +118,13 @@ for (const [name, responses] of invalid) {
     await t.rejects(fetch())
   })
 }
+
+t.test('rejects an issuer with 120,000 slashes', async (t) => {
+  const fetch = await startIssuer(t, {
+    [DISCOVERY]: (origin) => ({
+      issuer: `${origin}${'/'.repeat(120_000)}x`,
+      jwks_uri: `${origin}/keys`,
+    }),
+  })
+  await t.rejects(fetch(), { message: 'the discovery document names another issuer' })
+})

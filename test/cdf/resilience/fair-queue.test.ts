@@ -41,6 +41,16 @@ t.test('evicts the newest entry of the longest line', async (t) => {
   t.equal(takeAll(), 'a1 b1 a2')
 })
 
+t.test('evicts a shared entry only if all of its callers have a longer line', async (t) => {
+  const { queue, takeAll } = setUp('a1', 'a2', 'a3')
+  for (const entry of ['a1', 'a2', 'a3']) queue.add(entry, 'b')
+  queue.add('a3', 'c')
+  t.equal(queue.evictFor(['d']), 'a2', 'two callers with the same entries have no advantage')
+  t.equal(queue.evictFor(['d']), 'a1')
+  t.equal(queue.evictFor(['d']), undefined, 'c has no other entry')
+  t.equal(takeAll(), 'a3')
+})
+
 t.test('forgets a deleted entry in all lines', async (t) => {
   const { queue, takeAll } = setUp('a1', 'b1')
   queue.add('a1', 'b')
