@@ -28,7 +28,8 @@ export interface AccessLogOptions {
 export const accessLogPlugin = fp(
   async function accessLog(app, { destinations }: AccessLogOptions) {
     const minLevel = pino.levels.values[app.log.level] ?? Number.POSITIVE_INFINITY
-    const replies = new WeakMap<ServerResponse, FastifyReply>()
+    // Not a WeakMap: short-lived keys make each garbage collection longer, which doubled the time of a hit.
+    const openReplies = new Map<ServerResponse, FastifyReply>()
     app.decorate('logRequest', (entry: AccessLogEntry) => {
       if (entry.level >= minLevel) destinations.accessLog.write(formatAccessLog(entry))
     })
@@ -37,15 +38,17 @@ export const accessLogPlugin = fp(
     app.decorateRequest('rejectedMethod')
     app.decorateRequest('isUnlogged', false)
     app.addHook('onRequest', (_request, reply, done) => {
-      replies.set(reply.raw, reply)
+      openReplies.set(reply.raw, reply)
       done()
     })
     app.addHook('onResponse', (request, reply, done) => {
+      openReplies.delete(reply.raw)
       record(request, reply, reply.statusCode)
       done()
     })
     app.onAbort((response) => {
-      const reply = replies.get(response)
+      const reply = openReplies.get(response)
+      openReplies.delete(response)
       if (reply) recordAborted(reply)
     })
     app.addHook('onClose', async () => destinations.close())

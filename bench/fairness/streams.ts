@@ -5,7 +5,7 @@ import { openStreams, startCheckout } from './measured-checkout.ts'
 
 /** Streams of this many jobs each; all streams follow the same jobs. */
 const JOBS_PER_STREAM = [1, 10, 100]
-const STREAMS = 1_000
+const STREAMS = 3_000
 /** Opened before the first sample, so that compiled code and pools are not counted. */
 const WARM_UP_STREAMS = 50
 const SETTLE_MS = 10_000

@@ -1,7 +1,6 @@
 import { fileURLToPath } from 'node:url'
-import fastifySwagger from '@fastify/swagger'
 import type { FastifyPluginAsync } from 'fastify'
-import type { PublicDocument } from '../../src/http/public-document.ts'
+import { once } from '../../src/async/once.ts'
 import { ProblemError } from '../../src/problems/problem.ts'
 import { sendPublicDocument } from '../send-public-document.ts'
 import type { DocsLogin } from './login.ts'
@@ -25,39 +24,30 @@ const LOGIN_RETRY_MS = 30_000
 
 /** The contract as a file, and Swagger UI to browse it. */
 export const docsRoutes: FastifyPluginAsync<DocsOptions> = async (app, { enabled, oauth, now }) => {
-  await app.register(fastifySwagger, {
-    mode: 'static',
-    specification: { path: CONTRACT, baseDir: '.' },
+  // Parsed on first use: it takes a tenth of a second, and most instances never need it.
+  const getContract = once(async () => {
+    const { loadContract } = await import('./load-contract.ts')
+    return loadContract(CONTRACT)
   })
-  await app.register(openApiRoutes, { path: CONTRACT })
+  await app.register(openApiRoutes, { path: CONTRACT, getContract })
   app.get('/', { schema: { hide: true } }, async (_request, reply) =>
     reply.redirect(enabled ? '/docs' : '/openapi.yaml'),
   )
   if (!enabled) return
 
-  let rendered: Promise<ReadonlyMap<string, PublicDocument>> | undefined
   let validUntilMs = Number.POSITIVE_INFINITY
-  const contract = app.swagger()
-
   const render = async () => {
     const endpoints = oauth && (await fetchLoginEndpoints(oauth, app.log))
     validUntilMs = oauth && !endpoints ? now() + LOGIN_RETRY_MS : Number.POSITIVE_INFINITY
-    // Loaded on first use: it takes a tenth of a second, and most instances never serve it.
     const { renderSwaggerUi } = await import('./swagger-ui.ts')
-    return renderSwaggerUi({ contract, login: oauth, endpoints })
+    return renderSwaggerUi({ contract: await getContract(), login: oauth, endpoints })
   }
-  const getRendered = () => {
-    if (now() >= validUntilMs) rendered = undefined
-    rendered ??= render().catch((error: unknown) => {
-      rendered = undefined
-      throw error
-    })
-    return rendered
-  }
+  let getRendered = once(render)
 
   for (const url of ['/docs', '/docs/*']) {
     app.get(url, { schema: { hide: true } }, async (request, reply) => {
       const { pathname } = new URL(request.url, 'http://host')
+      if (now() >= validUntilMs) getRendered = once(render)
       const document = (await getRendered()).get(pathname)
       if (!document) throw new ProblemError('not-found')
       return sendPublicDocument(request, reply, document)

@@ -1,29 +1,34 @@
 import { readFile } from 'node:fs/promises'
 import type { FastifyPluginAsync } from 'fastify'
+import { once } from '../../src/async/once.ts'
 import { publicDocument } from '../../src/http/public-document.ts'
 import { PUBLIC_ROUTE, problemResponses } from '../schemas/problem-responses.ts'
 import { responseHeaders } from '../schemas/response-headers.ts'
 import { sendPublicDocument } from '../send-public-document.ts'
+import type { Contract } from './load-contract.ts'
 
 /** Options of {@link openApiRoutes}. */
 export interface OpenApiOptions {
   /** Path of the contract. */
   path: string
+  getContract: () => Promise<Contract>
 }
 
 /** `GET /openapi.yaml` and `/openapi.json`: the committed contract. */
-export const openApiRoutes: FastifyPluginAsync<OpenApiOptions> = async (app, { path }) => {
+export const openApiRoutes: FastifyPluginAsync<OpenApiOptions> = async (
+  app,
+  { path, getContract },
+) => {
   const yaml = await publicDocument(await readFile(path), 'application/yaml')
-  const json = await publicDocument(
-    JSON.stringify(app.swagger()),
-    'application/json; charset=utf-8',
+  const getJson = once(async () =>
+    publicDocument(JSON.stringify(await getContract()), 'application/json; charset=utf-8'),
   )
 
   app.get('/openapi.yaml', { schema: YAML_SCHEMA }, (request, reply) =>
     sendPublicDocument(request, reply, yaml),
   )
-  app.get('/openapi.json', { schema: JSON_SCHEMA }, (request, reply) =>
-    sendPublicDocument(request, reply, json),
+  app.get('/openapi.json', { schema: JSON_SCHEMA }, async (request, reply) =>
+    sendPublicDocument(request, reply, await getJson()),
   )
 }
 

@@ -1,11 +1,11 @@
 import type { StaticDocumentSpec } from '@fastify/swagger'
 import fastifySwagger from '@fastify/swagger'
 import fastifySwaggerUi from '@fastify/swagger-ui'
-import type { FastifyInstance } from 'fastify'
 import Fastify from 'fastify'
 import type { IssuerMetadata } from '../../src/auth/callers/issuer-metadata.ts'
 import type { PublicDocument } from '../../src/http/public-document.ts'
 import { publicDocument } from '../../src/http/public-document.ts'
+import type { Contract } from './load-contract.ts'
 import type { DocsLogin } from './login.ts'
 import { withLogin } from './login.ts'
 
@@ -28,8 +28,6 @@ const PATHS = [
     'logo.svg',
   ].map((file) => `/docs/static/${file}`),
 ]
-
-type Contract = Extract<ReturnType<FastifyInstance['swagger']>, object>
 
 /** What Swagger UI depends on. */
 export interface SwaggerUiOptions {

@@ -22,7 +22,8 @@ export class RateLimit {
 
   constructor(options: RateLimitOptions) {
     this.#options = options
-    this.#windows = new LRUCache({ max: options.maxCallers })
+    // With `max`, lru-cache would allocate all entries in advance.
+    this.#windows = new LRUCache({ maxSize: options.maxCallers, sizeCalculation: () => 1 })
   }
 
   /**
