@@ -98,3 +98,8 @@ t.test('closes a connection whose client does not read', async (t) => {
   await until(() => serverSide.closed)
   t.pass('the service has closed the connection')
 })
+
+t.test('bounds the number of connections', async (t) => {
+  const { app } = await startService(t)
+  t.equal(app.server.maxConnections, 16_384)
+})
