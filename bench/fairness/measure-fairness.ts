@@ -6,7 +6,7 @@ import { measureMemoryPerStream, measureReadsOfYoungJobs } from './streams.ts'
 import { measureWaitingTimes } from './waiting-times.ts'
 
 /**
- * `npm run bench:fairness`: what one caller or connection costs the others. Takes six minutes per checkout, and exits with
+ * `npm run bench:fairness`: what one caller or connection costs the others. Takes seven minutes per checkout, and exits with
  * 1 if a goal is missed. `--baseline` measures another checkout in turns, and `--only` selects measurements.
  *
  *     npm run bench:fairness -- --baseline ../before --only stalls,unread

@@ -20,9 +20,9 @@ import { paths, read, startPeers } from './peers.ts'
  */
 const { values } = parseArgs({
   options: {
-    rounds: { type: 'string', default: '20' },
-    seconds: { type: 'string', default: '0.5' },
-    starts: { type: 'string', default: '4' },
+    rounds: { type: 'string', default: '10' },
+    seconds: { type: 'string', default: '1' },
+    starts: { type: 'string', default: '3' },
     service: { type: 'string', default: resolve(import.meta.dirname, '../..') },
     baseline: { type: 'string' },
   },

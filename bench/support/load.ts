@@ -17,6 +17,7 @@ export interface LoadOptions {
   requestsFile: string
   headers: Record<string, string>
   connections: number
+  /** A whole number. */
   seconds: number
 }
 
@@ -38,14 +39,11 @@ export async function runLoad(options: LoadOptions): Promise<Load> {
   if (new URL(origin).hostname !== '127.0.0.1') throw new Error('load is for loopback only')
   const [program = '', ...args] = [
     ...onCore(1),
-    ...['wrk', '-t', '1', '-c', `${connections}`, '-d', '600s', '--latency'],
+    ...['wrk', '-t', '1', '-c', `${connections}`, '-d', `${seconds}s`, '--latency'],
     ...Object.entries(headers).flatMap(([name, value]) => ['-H', `${name}: ${value}`]),
     ...['-s', new URL('requests.lua', import.meta.url).pathname, origin, '--', requestsFile],
   ]
-  const running = promisify(execFile)(program, args)
-  // wrk itself takes whole seconds only; it reports when it is interrupted.
-  setTimeout(() => running.child.kill('SIGINT'), 1_000 * seconds)
-  const { stdout } = await running
+  const { stdout } = await promisify(execFile)(program, args)
   if (/Non-2xx|Socket errors/.test(stdout)) throw new Error(`${origin}\n${stdout}`)
   const [, p99, unit = ''] = stdout.match(/99% +([\d.]+)(us|ms|s)/) ?? []
   return {

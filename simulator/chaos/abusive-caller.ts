@@ -15,12 +15,12 @@ export interface AbusiveCallerOptions {
 
 const JOBS_AT_ONCE = 100
 const LISTS_IN_FLIGHT = 6
-const PIPELINED = 300
+const PIPELINED = 100
 const BAD_TOKENS = 50
 /** Many addresses, but within the limit of 16 KiB for all headers. */
 const LONG_FORWARDED_FOR = Array.from({ length: 1_000 }, (_, number) => `10.0.0.${number % 256}`)
 /** Pauses, so that the other callers share the processor with it. */
-const EVERY_MS = { list: 300, streams: 1_000, pipeline: 500, badTokens: 1_000 }
+const EVERY_MS = { list: 600, streams: 1_000, pipeline: 1_000, badTokens: 1_000 }
 
 /**
  * A caller that uses as much as the service lets it: lists of unknown ids, many streams, pipelined pages, invalid tokens,
