@@ -55,7 +55,9 @@ export async function startPeers(
     })
     children.push(child)
     const origin = `http://127.0.0.1:${chosenPort}`
-    await untilStatus(origin + paths[0], 200, headers)
+    await untilStatus(origin + paths[0], 200, headers).catch((cause: unknown) => {
+      throw new Error(`${name} does not start`, { cause })
+    })
     return { name, origin, child, logFile: accessLog ?? outputFile }
   }
   const server = (file: string) => [process.execPath, join(import.meta.dirname, '../servers', file)]

@@ -3,7 +3,7 @@ import type { JobId } from '../cdf/job-id.ts'
 import type { ProblemError } from '../problems/problem.ts'
 import type { CachedResponse } from './cached-response.ts'
 
-/** Limits for the bodies in one LRU. 64 MiB are 90,000 responses of the usual size. */
+/** Limits for the bodies in one LRU. 64 MiB are about 65,000 responses of the usual size. */
 const MAX_BYTES = { done: 64 * 1024 * 1024, pending: 16 * 1024 * 1024 }
 /** Besides its body, an entry takes about this much. */
 const BYTES_PER_ENTRY = 512
