@@ -27,6 +27,7 @@ const FAULTS: readonly (Fault | undefined)[] = [
   { status: 500 },
   undefined,
 ]
+/** A real Prometheus scrapes on its own clock: each fault must last for several scrapes. */
 const FAULT_MS = 600
 
 interface Panel {
@@ -100,8 +101,8 @@ t.test('every panel of the dashboard shows data after requests and faults', { sk
     const { body } = await request(`http://127.0.0.1:${prometheusPort}/api/v1/query?${parameters}`)
     return (body as { data: { result: unknown[] } }).data.result
   }
-  const isUp = () => query('sum_over_time(up[1m]) > 4').catch(() => [])
-  while ((await isUp()).length === 0) await new Promise((resolve) => setTimeout(resolve, 100))
+  const isUp = async () => (await query('sum_over_time(up[1m]) > 4').catch(() => [])).length > 0
+  await until(isUp)
   for (const fault of FAULTS) {
     simulator.cdf.faults.standing = fault
     await new Promise((resolve) => setTimeout(resolve, FAULT_MS))

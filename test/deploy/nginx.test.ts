@@ -37,7 +37,7 @@ t.test(
     t.teardown(() => nginx.kill('SIGKILL'))
     const front = `http://127.0.0.1:${frontPort}`
     const isUp = () => request(`${front}/health/live`).then(Boolean, () => false)
-    while (!(await isUp())) await new Promise((tick) => setTimeout(tick, 20))
+    await until(isUp)
 
     simulator.cdf.addJob({
       jobId: JOB_ID,

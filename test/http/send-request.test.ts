@@ -42,7 +42,7 @@ t.test('speaks HTTP/1.1 over TLS, also to a server that offers HTTP/2', async (t
   t.strictSame(versions, ['1.1'])
 })
 
-/** A server that answers when the test does, and one connection to it. */
+/** A server whose responses the test sends, and an agent with one connection. */
 async function startSlow(t: Test) {
   const open: { path: string; response: ServerResponse }[] = []
   const server = createServer(({ url = '' }, response) => open.push({ path: url, response }))
@@ -86,7 +86,7 @@ t.test('rejects with the reason of its signal, and removes its listener', async 
   await t.rejects(asked, reason)
   t.equal(getEventListeners(abort.signal, 'abort').length, 0)
   await gone
-  await t.rejects(ask('/', { signal: abort.signal }), reason, 'also if that was before')
+  await t.rejects(ask('/', { signal: abort.signal }), reason, 'also if it was aborted before')
   t.equal(open.length, 1)
 })
 
@@ -102,7 +102,7 @@ t.test('does not send an aborted request that waited for a connection', async (t
   const abort = new AbortController()
   const second = ask('/second', { signal: abort.signal })
   abort.abort(new Error('aborted'))
-  await t.rejects(second, { message: 'aborted' }, 'at once, though the connection is taken')
+  await t.rejects(second, { message: 'aborted' }, 'at once, although the connection is in use')
   open[0]?.response.end('good')
   t.equal((await first).status, 200)
   const third = ask('/third')

@@ -1,7 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { EventLoopLoad, isOverload } from '../../src/limits/event-loop-load.ts'
-import { until } from '../support/wait.ts'
+import { settle, until } from '../support/wait.ts'
 
 const table: [delayMs: number, utilization: number, isOverloaded: boolean][] = [
   [0, 0, false],
@@ -28,7 +27,7 @@ t.test(
     while (!load.isOverloaded) {
       const endMs = performance.now() + 600
       while (performance.now() < endMs);
-      await sleep(0)
+      await settle()
     }
     t.equal(load.isOverloaded, true)
     await until(() => !load.isOverloaded)

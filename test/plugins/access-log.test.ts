@@ -7,7 +7,7 @@ import { until } from '../support/wait.ts'
 
 const UUID = /^[0-9a-f-]{36}$/
 
-t.test('logs a request in one line, with what it took and nothing else', async (t) => {
+t.test('logs a request in one line, with exactly these members', async (t) => {
   const { get, quality, simulator, logs } = await startService(t, {
     environment: { AUTH_MODE: 'jwt', LOG_LEVEL: 'info' },
   })
@@ -47,14 +47,14 @@ t.test('logs a request in one line, with what it took and nothing else', async (
     durationMs: Number,
   })
   t.match(hit, { cache: 'hit', upstream: undefined, caller: miss.caller as object })
-  t.match(hit.traceId, /^[0-9a-f]{32}$/, 'without one of the caller it is a new one')
+  t.match(hit.traceId, /^[0-9a-f]{32}$/, 'a new trace without a traceparent')
   const sent = simulator.cdf.requests.at(-1)?.headers.find(([name]) => name === 'traceparent')
-  t.equal(unknown.traceId, sent?.[1].slice(3, 35), 'the one that CDF gets')
+  t.equal(unknown.traceId, sent?.[1].slice(3, 35), 'the trace that CDF gets')
   t.match(unknown, { status: 404, code: 'job-not-found', upstream: { attempts: 1, status: 404 } })
-  t.notMatch(JSON.stringify(logs), /somebody|eyJ/, 'neither who it is nor a token')
+  t.notMatch(JSON.stringify(logs), /somebody|eyJ/, 'no subject and no token')
 })
 
-t.test('logs no query, no id that is none, and no good probe', async (t) => {
+t.test('logs no query, no invalid job id, and no successful probe', async (t) => {
   const { get, simulator, logs } = await startService(t)
   simulator.cdf.addJob(lasting(JOB_ID, 'Completed', SCORES))
   await get(`/jobs/${JOB_ID}/quality?token=very-secret`)
@@ -65,7 +65,7 @@ t.test('logs no query, no id that is none, and no good probe', async (t) => {
   t.notMatch(JSON.stringify(logs), 'very-secret')
 })
 
-t.test('logs how many jobs a list or a stream is about, and what it took', async (t) => {
+t.test('logs the number of jobs in a list or a stream', async (t) => {
   const { get, simulator, logs } = await startService(t)
   for (const jobId of ['1', '2']) simulator.cdf.addJob(lasting(jobId, 'Completed', SCORES))
   await get('/jobs/quality?jobId=1&jobId=2')
@@ -77,7 +77,7 @@ t.test('logs how many jobs a list or a stream is about, and what it took', async
   ])
 })
 
-t.test('logs what deviates from the reference, with the request that found it', async (t) => {
+t.test('logs a deviation from the reference with the request id', async (t) => {
   const { quality, simulator, logs } = await startService(t)
   simulator.cdf.addJob(lasting(JOB_ID, 'Completed', { confidencePercent: 'x' }))
   await quality(JOB_ID, { 'x-request-id': 'mine' })
@@ -87,7 +87,7 @@ t.test('logs what deviates from the reference, with the request that found it', 
   )
 })
 
-t.test('logs a call to CDF that failed, whoever it was for, and no good one', async (t) => {
+t.test('logs failed requests to CDF, not successful ones', async (t) => {
   const { quality, simulator, logs } = await startService(t)
   simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
   simulator.cdf.faults.next({ status: 429 })
@@ -98,7 +98,7 @@ t.test('logs a call to CDF that failed, whoever it was for, and no good one', as
   )
 })
 
-t.test('logs what deviates from the reference once per value', async (t) => {
+t.test('logs each deviating value once', async (t) => {
   const { quality, simulator, logs } = await startService(t, {
     environment: { JOB_STATUS_FRESH_MS: '0' },
   })
@@ -114,7 +114,7 @@ t.test('logs what deviates from the reference once per value', async (t) => {
 })
 
 t.test(
-  'logs and counts whoever hangs up before the door has let them in, and asks CDF for nothing',
+  'logs and counts callers that disconnect during authentication, without a request to CDF',
   async (t) => {
     const { port, simulator, logs, app, quality } = await startService(t, {
       environment: { AUTH_MODE: 'jwt' },
@@ -145,17 +145,17 @@ t.test(
     await until(() => lines().length === paths.length)
     t.ok(lines().every(({ status }) => status === 499))
     await until(() => app.lifeCycle.readinessBlockers.size === 0)
-    // Whoever stays comes after them.
+    // A later caller is served.
     await quality('7', { authorization: `Bearer ${token}` })
     t.equal(simulator.cdf.requests.length, simulator.cdf.readsOf('7'))
     t.equal(app.jobPoller.sizes.watchers, 0)
     await until(() => lines().length > paths.length)
-    t.equal(lines().length, paths.length + 1, 'once each')
+    t.equal(lines().length, paths.length + 1, 'one line per request')
     t.match(await app.metrics.text(), 'status="499"')
   },
 )
 
-t.test('logs whoever hangs up behind another request of the same connection', async (t) => {
+t.test('logs pipelined requests whose caller disconnects', async (t) => {
   const { port, simulator, logs, app } = await startService(t)
   for (const jobId of ['1', '2']) simulator.cdf.addJob(lasting(jobId, 'Running'))
   const socket = connect(port, '127.0.0.1')

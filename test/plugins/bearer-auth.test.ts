@@ -5,13 +5,13 @@ import t from 'tap'
 import { lasting, SCORES } from '../../simulator/upstream/simulated-job.ts'
 import type { Problem } from '../../src/problems/problem.ts'
 import { JOB_ID } from '../support/fixtures.ts'
-import type { Forge } from '../support/forge-token.ts'
-import { AUDIENCE, octJwk, startForge } from '../support/forge-token.ts'
 import { parseRaw, sendRaw } from '../support/raw-socket.ts'
 import type { HttpResponse } from '../support/request.ts'
 import { request } from '../support/request.ts'
 import type { Service } from '../support/start-service.ts'
 import { startService } from '../support/start-service.ts'
+import type { TestIssuer } from '../support/test-issuer.ts'
+import { AUDIENCE, octJwk, startTestIssuer } from '../support/test-issuer.ts'
 import { TOKEN_ATTACKS } from '../support/token-attacks.ts'
 import { until } from '../support/wait.ts'
 
@@ -20,18 +20,18 @@ const NO_TOKEN = 'Bearer realm="cdf-job-quality"'
 const INVALID_TOKEN =
   'Bearer realm="cdf-job-quality", error="invalid_token", error_description="The access token is not valid here."'
 
-/** A service behind a door whose issuer the test holds in its hand; one finished job is in its cache. */
+/** A service that trusts the test issuer. One Completed job is cached. */
 async function start(
   t: Test,
   environment: Record<string, string> = {},
-  prepare: (forge: Forge) => void = () => {},
+  prepare: (testIssuer: TestIssuer) => void = () => {},
 ) {
-  const forge = await startForge(t)
-  prepare(forge)
+  const testIssuer = await startTestIssuer(t)
+  prepare(testIssuer)
   const service = await startService(t, {
     environment: {
       AUTH_MODE: 'jwt',
-      AUTH_ISSUER: forge.issuer,
+      AUTH_ISSUER: testIssuer.issuer,
       AUTH_AUDIENCE: AUDIENCE,
       AUTH_REQUIRED_SCOPE: 'jobs:read',
       IDP_TIMEOUT_MS: '500',
@@ -41,27 +41,31 @@ async function start(
   service.simulator.cdf.addJob(lasting(JOB_ID, 'Completed', SCORES))
   const ask = (token: string, path = PATH) =>
     service.get(path, { authorization: `Bearer ${token}` })
-  return { ...service, forge, ask }
+  return { ...service, testIssuer, ask }
 }
 
-/** What of an answer must be the same for each bad token. */
+/** The part of a response that must be equal for all invalid tokens. */
 function appearance({ status, headers, body }: HttpResponse) {
   const seen = new Map(headers)
   for (const name of ['date', 'x-request-id']) seen.delete(name)
   return { status, headers: [...seen].sort(), body: { ...(body as Problem), requestId: '' } }
 }
 
-t.test('refuses every attack in the corpus, and all of them in the same way', async (t) => {
-  const { get, forge, simulator, logs } = await start(t, { TRUST_PROXY: '1' }, ({ answer }) => {
-    answer.keys.push(octJwk('published-secret'))
-  })
-  // Each from an address of its own, since an address that fails too often is told so.
+t.test('rejects all attacks with the same response', async (t) => {
+  const { get, testIssuer, simulator, logs } = await start(
+    t,
+    { TRUST_PROXY: '1' },
+    ({ answer }) => {
+      answer.keys.push(octJwk('published-secret'))
+    },
+  )
+  // Each attack has another address, so that no address exceeds the failure limit.
   let address = 0
   const ask = (token: string) => {
     address += 1
     return get(PATH, { authorization: `Bearer ${token}`, 'x-forwarded-for': `10.0.0.${address}` })
   }
-  const good = await forge.sign()
+  const good = await testIssuer.sign()
   t.equal((await ask(good)).status, 200)
   const reads = simulator.cdf.requests.length
   t.ok(TOKEN_ATTACKS.length >= 30)
@@ -72,7 +76,7 @@ t.test('refuses every attack in the corpus, and all of them in the same way', as
   )
   const refused = []
   for (const { name, token } of TOKEN_ATTACKS) {
-    const bad = await token(forge)
+    const bad = await token(testIssuer)
     t.strictSame(appearance(await ask(bad)), first, name)
     refused.push(bad)
   }
@@ -85,7 +89,7 @@ t.test('refuses every attack in the corpus, and all of them in the same way', as
   t.notMatch(lines, /eyJ/)
 })
 
-const good: [name: string, token: (forge: Forge) => Promise<string>][] = [
+const good: [name: string, token: (testIssuer: TestIssuer) => Promise<string>][] = [
   ['an RS256 token', ({ sign }) => sign()],
   [
     'an ES256 token',
@@ -111,25 +115,25 @@ const good: [name: string, token: (forge: Forge) => Promise<string>][] = [
   ['ignored headers', ({ sign }) => sign({}, { jku: 'http://127.0.0.1:1/', x5t: 'x' })],
 ]
 for (const [name, token] of good) {
-  t.test(`lets in ${name}, twice`, async (t) => {
-    const { ask, forge } = await start(t)
-    const text = await token(forge)
+  t.test(`accepts ${name}, also from the cache`, async (t) => {
+    const { ask, testIssuer } = await start(t)
+    const text = await token(testIssuer)
     t.equal((await ask(text)).status, 200)
     t.equal((await ask(text)).status, 200)
   })
 }
 
-t.test('takes the scheme in any case and any number of spaces', async (t) => {
-  const { get, forge } = await start(t)
-  const token = await forge.sign()
+t.test('accepts the scheme Bearer in any case, followed by spaces', async (t) => {
+  const { get, testIssuer } = await start(t)
+  const token = await testIssuer.sign()
   for (const authorization of [`bearer ${token}`, `BEARER   ${token}`]) {
     t.equal((await get(PATH, { authorization })).status, 200)
   }
 })
 
-t.test('asks for a token without calling anything invalid where there is none', async (t) => {
-  const { get, forge } = await start(t)
-  const token = await forge.sign()
+t.test('challenges a request without a token, without an error code', async (t) => {
+  const { get, testIssuer } = await start(t)
+  const token = await testIssuer.sign()
   const without: [path: string, headers: Record<string, string>][] = [
     [PATH, {}],
     [PATH, { authorization: 'Basic eDp5' }],
@@ -144,45 +148,42 @@ t.test('asks for a token without calling anything invalid where there is none', 
   }
 })
 
-t.test(
-  'stands before everything of /jobs, whatever the spelling, and before nothing else',
-  async (t) => {
-    const { url, get, ask, forge, simulator } = await start(t)
-    const etag = (await ask(await forge.sign())).headers.get('etag') ?? ''
-    const reads = simulator.cdf.requests.length
-    const guarded = [
-      PATH,
-      `/%6aobs/${JOB_ID}/quality`,
-      `/jobs/${JOB_ID}/%71uality`,
-      `${PATH}?x=y`,
-      `${PATH}#x`,
-      '/jobs/nonsense/quality',
-      '/jobs/',
-      '/jobs/unknown',
-      `${PATH}/`,
-      `/jobs/${JOB_ID.toUpperCase()}/quality`,
-    ]
-    for (const path of guarded) t.equal((await get(path)).status, 401, path)
-    t.equal((await get(PATH, { 'if-none-match': etag })).status, 401, 'no 304 either')
-    t.equal((await request(`${url}${PATH}`, { method: 'HEAD' })).status, 401)
-    t.equal((await request(`${url}${PATH}`, { method: 'POST' })).status, 401)
-    t.equal((await get(`/jobs/${JOB_ID}/%zz`)).status, 400, 'what cannot be decoded is no path')
-    for (const path of [
-      '/health/live',
-      '/health/ready',
-      '/docs',
-      '/openapi.yaml',
-      '/openapi.json',
-      '/problems/forbidden',
-    ]) {
-      t.equal((await get(path)).status, 200, path)
-    }
-    t.equal(simulator.cdf.requests.length, reads)
-  },
-)
+t.test('protects all paths below /jobs, in any spelling, and no others', async (t) => {
+  const { url, get, ask, testIssuer, simulator } = await start(t)
+  const etag = (await ask(await testIssuer.sign())).headers.get('etag') ?? ''
+  const reads = simulator.cdf.requests.length
+  const guarded = [
+    PATH,
+    `/%6aobs/${JOB_ID}/quality`,
+    `/jobs/${JOB_ID}/%71uality`,
+    `${PATH}?x=y`,
+    `${PATH}#x`,
+    '/jobs/nonsense/quality',
+    '/jobs/',
+    '/jobs/unknown',
+    `${PATH}/`,
+    `/jobs/${JOB_ID.toUpperCase()}/quality`,
+  ]
+  for (const path of guarded) t.equal((await get(path)).status, 401, path)
+  t.equal((await get(PATH, { 'if-none-match': etag })).status, 401, 'no 304 either')
+  t.equal((await request(`${url}${PATH}`, { method: 'HEAD' })).status, 401)
+  t.equal((await request(`${url}${PATH}`, { method: 'POST' })).status, 401)
+  t.equal((await get(`/jobs/${JOB_ID}/%zz`)).status, 400, 'what cannot be decoded is no path')
+  for (const path of [
+    '/health/live',
+    '/health/ready',
+    '/docs',
+    '/openapi.yaml',
+    '/openapi.json',
+    '/problems/forbidden',
+  ]) {
+    t.equal((await get(path)).status, 200, path)
+  }
+  t.equal(simulator.cdf.requests.length, reads)
+})
 
-t.test('wants the scope, as a whole word', async (t) => {
-  const { ask, forge, logs } = await start(t)
+t.test('requires the scope as a whole word', async (t) => {
+  const { ask, testIssuer, logs } = await start(t)
   for (const scope of [
     undefined,
     '',
@@ -193,7 +194,7 @@ t.test('wants the scope, as a whole word', async (t) => {
     ['jobs:read other'],
     { 'jobs:read': true },
   ]) {
-    const answer = await ask(await forge.sign({ scope }))
+    const answer = await ask(await testIssuer.sign({ scope }))
     t.match(answer, { status: 403, body: { code: 'forbidden' } }, JSON.stringify(scope))
     t.equal(
       answer.headers.get('www-authenticate'),
@@ -203,51 +204,51 @@ t.test('wants the scope, as a whole word', async (t) => {
   t.ok(logs.some(({ msg, reason }) => msg === 'authentication failed' && reason === 'scope'))
 })
 
-t.test('wants no scope where none is required', async (t) => {
-  const { ask, forge } = await start(t, { AUTH_REQUIRED_SCOPE: '' })
-  t.equal((await ask(await forge.sign({ scope: undefined }))).status, 200)
+t.test('accepts any scope if none is required', async (t) => {
+  const { ask, testIssuer } = await start(t, { AUTH_REQUIRED_SCOPE: '' })
+  t.equal((await ask(await testIssuer.sign({ scope: undefined }))).status, 200)
 })
 
-t.test('says the reason of a refusal in the log only', async (t) => {
-  const { ask, forge, logs } = await start(t)
-  await ask(await forge.sign({ exp: 1 }))
+t.test('writes the reason of a rejection to the log only', async (t) => {
+  const { ask, testIssuer, logs } = await start(t)
+  await ask(await testIssuer.sign({ exp: 1 }))
   t.match(
     logs.find(({ msg }) => msg === 'authentication failed'),
     { reason: 'ERR_JWT_EXPIRED exp', address: '127.0.0.1' },
   )
 })
 
-t.test('lets good callers in while keys rotate', async (t) => {
-  const { ask, forge } = await start(t)
-  const rsa = await forge.sign()
+t.test('accepts valid tokens during a key rotation', async (t) => {
+  const { ask, testIssuer } = await start(t)
+  const rsa = await testIssuer.sign()
   t.equal((await ask(rsa)).status, 200)
-  const [oldKey, ...rest] = forge.answer.keys
-  forge.answer.keys = rest.filter(({ kid }) => kid !== 'ec')
-  const fresh = { ...forge.attacker.jwk, kid: 'fresh' }
-  forge.answer.keys = [fresh, ...(oldKey ? [oldKey] : [])]
-  const { fetches } = forge
+  const [oldKey, ...rest] = testIssuer.answer.keys
+  testIssuer.answer.keys = rest.filter(({ kid }) => kid !== 'ec')
+  const fresh = { ...testIssuer.attacker.jwk, kid: 'fresh' }
+  testIssuer.answer.keys = [fresh, ...(oldKey ? [oldKey] : [])]
+  const { fetches } = testIssuer
   t.equal(
-    (await ask(await forge.sign({}, { kid: 'fresh' }, forge.attacker.privateKey))).status,
+    (await ask(await testIssuer.sign({}, { kid: 'fresh' }, testIssuer.attacker.privateKey))).status,
     200,
   )
-  t.equal(forge.fetches, fetches + 1)
+  t.equal(testIssuer.fetches, fetches + 1)
   t.equal((await ask(rsa)).status, 200)
 })
 
-t.test('forgets who was let in by a key that is gone', async (t) => {
-  const { ask, forge } = await start(t)
-  const token = await forge.sign()
+t.test('drops cached tokens when their key is withdrawn', async (t) => {
+  const { ask, testIssuer } = await start(t)
+  const token = await testIssuer.sign()
   t.equal((await ask(token)).status, 200)
   t.equal((await ask(token)).status, 200)
-  forge.answer.keys = forge.answer.keys.filter(({ kid }) => kid !== 'rsa')
-  await ask(await forge.sign({}, { kid: 'unknown' }, forge.attacker.privateKey))
+  testIssuer.answer.keys = testIssuer.answer.keys.filter(({ kid }) => kid !== 'rsa')
+  await ask(await testIssuer.sign({}, { kid: 'unknown' }, testIssuer.attacker.privateKey))
   t.equal((await ask(token)).status, 401)
 })
 
-t.test('tells callers apart whose requests come by one connection', async (t) => {
-  const { ask, port, forge, logs } = await start(t)
-  const one = await forge.sign({ client_id: 'one' })
-  const other = await forge.sign({ client_id: 'other' })
+t.test('distinguishes the callers of one connection', async (t) => {
+  const { ask, port, testIssuer, logs } = await start(t)
+  const one = await testIssuer.sign({ client_id: 'one' })
+  const other = await testIssuer.sign({ client_id: 'other' })
   for (const token of [one, other]) t.equal((await ask(token)).status, 200)
   const forged = `${one.slice(0, -4)}AAAA`
   const requests = [one, one, other, one, forged, one].map(
@@ -264,66 +265,66 @@ t.test('tells callers apart whose requests come by one connection', async (t) =>
   t.strictSame(callers.slice(-6), ['one', 'one', 'other', 'one', undefined, 'one'])
 })
 
-t.test('fetches keys once for any number of unknown ones', async (t) => {
-  const { ask, forge } = await start(t)
-  const token = await forge.sign()
+t.test('fetches the JWKS once for many unknown keys', async (t) => {
+  const { ask, testIssuer } = await start(t)
+  const token = await testIssuer.sign()
   t.equal((await ask(token)).status, 200)
-  const { fetches } = forge
+  const { fetches } = testIssuer
   const attacks = await Promise.all(
     Array.from({ length: 100 }, (_, number) =>
-      forge.sign({}, { kid: `unknown-${number}` }, forge.attacker.privateKey),
+      testIssuer.sign({}, { kid: `unknown-${number}` }, testIssuer.attacker.privateKey),
     ),
   )
   const answers = await Promise.all(attacks.map((attack) => ask(attack)))
   t.ok(answers.every(({ status }) => status === 401 || status === 429))
-  t.equal(forge.fetches, fetches + 1)
+  t.equal(testIssuer.fetches, fetches + 1)
   t.equal((await ask(token)).status, 200)
 })
 
-t.test('says 503, never 401, while there are no keys at all, and heals by itself', async (t) => {
-  const { ask, get, forge, app } = await start(t, {}, ({ answer }) => {
+t.test('answers 503, never 401, without any JWKS, and recovers', async (t) => {
+  const { ask, get, testIssuer, app } = await start(t, {}, ({ answer }) => {
     answer.status = 500
   })
-  const token = await forge.sign()
+  const token = await testIssuer.sign()
   const answer = await ask(token)
   t.match(answer, { status: 503, body: { code: 'caller-keys-unavailable' } })
   t.equal(answer.headers.get('retry-after'), '2')
   t.equal(
-    (await ask(TOKEN_ATTACKS[0] ? await TOKEN_ATTACKS[0].token(forge) : '')).status,
+    (await ask(TOKEN_ATTACKS[0] ? await TOKEN_ATTACKS[0].token(testIssuer) : '')).status,
     401,
-    'nonsense is nonsense',
+    'a malformed token is invalid without keys too',
   )
   t.match(await get('/health/ready'), { status: 503 })
-  forge.answer.status = 200
+  testIssuer.answer.status = 200
   await until(() => app.lifeCycle.readinessBlockers.size === 0)
   t.equal((await ask(token)).status, 200)
   t.equal((await get('/health/ready')).status, 200)
-  forge.answer.status = 500
+  testIssuer.answer.status = 500
   t.equal(
-    (await ask(await forge.sign({ sub: 'another' }))).status,
+    (await ask(await testIssuer.sign({ sub: 'another' }))).status,
     200,
-    'the last good keys serve on',
+    'the last JWKS stays in use',
   )
   t.equal((await get('/health/ready')).status, 200)
 })
 
-t.test('takes keys from a URL of their own', async (t) => {
-  const forge = await startForge(t)
+t.test('fetches the JWKS from AUTH_JWKS_URL', async (t) => {
+  const testIssuer = await startTestIssuer(t)
   const { get, simulator } = await startService(t, {
     environment: {
       AUTH_MODE: 'jwt',
       AUTH_ISSUER: 'https://idp.example',
       AUTH_AUDIENCE: AUDIENCE,
       AUTH_REQUIRED_SCOPE: '',
-      AUTH_JWKS_URL: `${forge.issuer}/keys`,
+      AUTH_JWKS_URL: `${testIssuer.issuer}/keys`,
     },
   })
   simulator.cdf.addJob(lasting(JOB_ID, 'Completed', SCORES))
-  const token = await forge.sign({ iss: 'https://idp.example' })
+  const token = await testIssuer.sign({ iss: 'https://idp.example' })
   t.equal((await get(PATH, { authorization: `Bearer ${token}` })).status, 200)
 })
 
-t.test('lets in who has a token of the demo, by the whole way', async (t) => {
+t.test("accepts a token of the demo's identity provider", async (t) => {
   const { get, simulator } = await startService(t, { environment: { AUTH_MODE: 'jwt' } })
   simulator.cdf.addJob(lasting(JOB_ID, 'Completed', SCORES))
   const token = await simulator.identityProvider.signCallerToken()
@@ -332,9 +333,9 @@ t.test('lets in who has a token of the demo, by the whole way', async (t) => {
   t.equal((await get(PATH, { authorization: ofTheService })).status, 401, "not the service's own")
 })
 
-t.test('tells an address that guesses, and locks nobody out', async (t) => {
-  const { ask, forge } = await start(t)
-  const good = await forge.sign()
+t.test('answers 429 to an address with many failures, and accepts its valid tokens', async (t) => {
+  const { ask, testIssuer } = await start(t)
+  const good = await testIssuer.sign()
   const statuses = []
   for (let guess = 0; guess < 65; guess += 1) statuses.push((await ask(`guess${guess}`)).status)
   t.strictSame(new Set(statuses.slice(0, 60)), new Set([401]))
@@ -344,16 +345,20 @@ t.test('tells an address that guesses, and locks nobody out', async (t) => {
   const retryAfter = Number(answer.headers.get('retry-after'))
   t.ok(retryAfter > 0 && retryAfter <= 60)
   t.equal((await ask(good)).status, 200)
-  t.equal((await ask(await forge.sign({ sub: 'another' }))).status, 200, 'also one that is new')
+  t.equal(
+    (await ask(await testIssuer.sign({ sub: 'another' }))).status,
+    200,
+    'also one that is new',
+  )
 })
 
-t.test('limits each caller by itself', async (t) => {
-  const { ask, get, forge } = await start(t, { RATE_LIMIT_PER_MINUTE: '3' })
+t.test('limits each caller separately', async (t) => {
+  const { ask, get, testIssuer } = await start(t, { RATE_LIMIT_PER_MINUTE: '3' })
   const tokens = await Promise.all([
-    forge.sign(),
-    forge.sign({ jti: 'x' }),
-    forge.sign({ sub: 'another' }),
-    forge.sign({ client_id: 'another' }),
+    testIssuer.sign(),
+    testIssuer.sign({ jti: 'x' }),
+    testIssuer.sign({ sub: 'another' }),
+    testIssuer.sign({ client_id: 'another' }),
   ])
   const [one = '', sameCaller = '', otherSubject = '', otherClient = ''] = tokens
   for (const token of [one, sameCaller, one]) t.equal((await ask(token)).status, 200)
@@ -366,7 +371,7 @@ t.test('limits each caller by itself', async (t) => {
 })
 
 t.test(
-  'limits by address where nobody is checked, and believes a proxy only if told to',
+  'limits by address without authentication, and uses X-Forwarded-For only with TRUST_PROXY',
   async (t) => {
     const ask = (service: Service, forwarded: string) =>
       service.get(PATH, { 'x-forwarded-for': forwarded })
@@ -384,9 +389,9 @@ t.test(
   },
 )
 
-t.test('lets nothing of a caller into a log line or a header', async (t) => {
-  const { port, forge, logs } = await start(t)
-  const token = await forge.sign({
+t.test('copies no input of a caller to the log or to headers', async (t) => {
+  const { port, testIssuer, logs } = await start(t)
+  const token = await testIssuer.sign({
     sub: 'x"\n{"level":60,"msg":"forged"}',
     client_id: 'a\r\nset-cookie: b',
   })
@@ -400,42 +405,42 @@ t.test('lets nothing of a caller into a log line or a header', async (t) => {
   t.notOk(logs.some(({ msg }) => msg === 'forged'))
 })
 
-t.test('finds the right one among keys without id, weak ones included', async (t) => {
+t.test('finds the right key among keys without an id, and ignores weak keys', async (t) => {
   const { publicKey } = await generateKeyPair('RS256', { modulusLength: 2048 })
   const other = { ...(await exportJWK(publicKey)), alg: 'RS256', use: 'sig' }
-  const { ask, forge } = await start(t, {}, ({ answer }) => {
+  const { ask, testIssuer } = await start(t, {}, ({ answer }) => {
     const { kid: _, ...anonymous } = answer.keys[0] ?? ({} as JWK)
     answer.keys = [{ ...other, n: 'AAAA' }, other, anonymous]
   })
-  t.equal((await ask(await forge.sign({}, { kid: undefined }))).status, 200)
-  t.equal((await ask(await forge.sign({ exp: 1 }, { kid: undefined }))).status, 401)
+  t.equal((await ask(await testIssuer.sign({}, { kid: undefined }))).status, 200)
+  t.equal((await ask(await testIssuer.sign({ exp: 1 }, { kid: undefined }))).status, 401)
 })
 
-t.test('lets good callers in when a key is replaced under the same id', async (t) => {
-  const { ask, forge } = await start(t)
-  t.equal((await ask(await forge.sign())).status, 200)
-  forge.answer.keys = [forge.attacker.jwk]
-  t.equal((await ask(await forge.sign({}, {}, forge.attacker.privateKey))).status, 200)
+t.test('accepts valid tokens after a key was replaced under the same id', async (t) => {
+  const { ask, testIssuer } = await start(t)
+  t.equal((await ask(await testIssuer.sign())).status, 200)
+  testIssuer.answer.keys = [testIssuer.attacker.jwk]
+  t.equal((await ask(await testIssuer.sign({}, {}, testIssuer.attacker.privateKey))).status, 200)
 })
 
-t.test('takes no empty key set for one', async (t) => {
-  const { ask, forge } = await start(t)
-  const token = await forge.sign()
+t.test('treats an empty JWKS as a failed fetch', async (t) => {
+  const { ask, testIssuer } = await start(t)
+  const token = await testIssuer.sign()
   t.equal((await ask(token)).status, 200)
-  forge.answer.keys = []
-  await ask(await forge.sign({}, { kid: 'unknown' }, forge.attacker.privateKey))
+  testIssuer.answer.keys = []
+  await ask(await testIssuer.sign({}, { kid: 'unknown' }, testIssuer.attacker.privateKey))
   t.equal((await ask(token)).status, 200, 'the last good ones stay')
 
   const empty = await start(t, {}, ({ answer }) => {
     answer.keys = []
   })
-  t.match(await empty.ask(await empty.forge.sign()), {
+  t.match(await empty.ask(await empty.testIssuer.sign()), {
     status: 503,
     body: { code: 'caller-keys-unavailable' },
   })
 })
 
-t.test('counts failures of one IPv6 network together', async (t) => {
+t.test('counts the failures of an IPv6 /64 network together', async (t) => {
   const { get } = await start(t, { TRUST_PROXY: '1' })
   const statuses = new Set<number>()
   for (let host = 1; host <= 70; host += 1) {
@@ -447,8 +452,8 @@ t.test('counts failures of one IPv6 network together', async (t) => {
 })
 
 t.test('limits callers without the scope too', async (t) => {
-  const { ask, forge } = await start(t, { RATE_LIMIT_PER_MINUTE: '2' })
-  const token = await forge.sign({ scope: 'other' })
+  const { ask, testIssuer } = await start(t, { RATE_LIMIT_PER_MINUTE: '2' })
+  const token = await testIssuer.sign({ scope: 'other' })
   const statuses = []
   for (let call = 0; call < 3; call += 1) statuses.push((await ask(token)).status)
   t.strictSame(statuses, [403, 403, 429])

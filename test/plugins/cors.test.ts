@@ -14,7 +14,7 @@ const PREFLIGHT = {
 
 const words = (header: string | null) => (header ?? '').toLowerCase().split(/, */).sort()
 
-t.test('knows no CORS unless it is switched on', async (t) => {
+t.test('sends no CORS headers by default', async (t) => {
   const { url, get } = await startService(t)
   const { headers } = await get('/health/live', { origin: APP })
   t.equal(headers.get('access-control-allow-origin'), null)
@@ -26,7 +26,7 @@ t.test('knows no CORS unless it is switched on', async (t) => {
   )
 })
 
-t.test('lets exactly the named origins read answers, errors included', async (t) => {
+t.test('allows exactly the configured origins, also for errors', async (t) => {
   const environment = { CORS_ORIGINS: `${APP},http://localhost:5173` }
   const { get, simulator } = await startService(t, { environment })
   simulator.cdf.addJob(lasting(JOB_ID, 'Completed', SCORES))
@@ -69,7 +69,7 @@ t.test('lets exactly the named origins read answers, errors included', async (t)
   t.equal(headers.get('vary'), 'Authorization, Origin')
 })
 
-t.test('answers a preflight before the door', async (t) => {
+t.test('answers a preflight request without a token', async (t) => {
   const { url, simulator } = await startService(t, {
     environment: { CORS_ORIGINS: APP, AUTH_MODE: 'jwt' },
   })
@@ -98,7 +98,7 @@ t.test('answers a preflight before the door', async (t) => {
     ),
     null,
   )
-  t.equal((await preflight({ origin: APP })).status, 401, 'what is no preflight meets the door')
+  t.equal((await preflight({ origin: APP })).status, 401, 'other OPTIONS requests need a token')
   t.equal(simulator.cdf.requests.length, 0)
 
   const refused = await request(`${url}${PATH}`, { headers: { origin: APP } })
@@ -107,7 +107,7 @@ t.test('answers a preflight before the door', async (t) => {
   t.ok(words(refused.headers.get('access-control-expose-headers')).includes('www-authenticate'))
 })
 
-t.test('lets a front end read what the parser answers', async (t) => {
+t.test('sends CORS headers with errors of the HTTP parser', async (t) => {
   const { port } = await startService(t, { environment: { CORS_ORIGINS: APP } })
   const send = async (origin: string) =>
     parseRaw(
@@ -117,14 +117,14 @@ t.test('lets a front end read what the parser answers', async (t) => {
   t.equal((await send('https://evil.example')).get('access-control-allow-origin'), null)
 })
 
-t.test('does not let a preflight open a gap beside the door', async (t) => {
+t.test('requires a token for an OPTIONS request that is not a preflight', async (t) => {
   const { url } = await startService(t, { environment: { CORS_ORIGINS: APP, AUTH_MODE: 'jwt' } })
   for (const path of ['/jobs', '/jobs/', '/jobs/nothing', PATH]) {
     t.equal((await request(`${url}${path}`, { method: 'OPTIONS' })).status, 401, path)
   }
 })
 
-t.test('may be opened to everybody', async (t) => {
+t.test('allows all origins with *', async (t) => {
   const { get } = await startService(t, { environment: { CORS_ORIGINS: '*' } })
   for (const path of ['/health/live', '/jobs/%zz/quality']) {
     const { headers } = await get(path, { origin: 'https://anybody.example' })

@@ -3,8 +3,8 @@ import t from 'tap'
 import { lasting } from '../../simulator/upstream/simulated-job.ts'
 import { assertProblem } from '../support/assert-problem.ts'
 import { JOB_ID } from '../support/fixtures.ts'
-import { AUDIENCE, startForge } from '../support/forge-token.ts'
 import { startService } from '../support/start-service.ts'
+import { AUDIENCE, startTestIssuer } from '../support/test-issuer.ts'
 import { until } from '../support/wait.ts'
 
 const PATH = `/jobs/${JOB_ID}/quality`
@@ -13,12 +13,12 @@ const MAX_FAILURES = 60
 
 /** The service with a fake clock, behind one proxy. */
 async function start(t: Test) {
-  const forge = await startForge(t)
+  const testIssuer = await startTestIssuer(t)
   const service = await startService(t, {
     clock: 'fake',
     environment: {
       AUTH_MODE: 'jwt',
-      AUTH_ISSUER: forge.issuer,
+      AUTH_ISSUER: testIssuer.issuer,
       AUTH_AUDIENCE: AUDIENCE,
       TRUST_PROXY: '1',
       LOG_LEVEL: 'info',
@@ -38,17 +38,17 @@ async function start(t: Test) {
     return statuses
   }
   const linesOf = (name: string) => service.logs.filter(({ msg }) => msg === name)
-  return { ...service, forge, getWith, guess, linesOf }
+  return { ...service, testIssuer, getWith, guess, linesOf }
 }
 
 t.test('counts failures above the limit in one log line per minute', async (t) => {
-  const { app, clock, forge, getWith, guess, linesOf } = await start(t)
+  const { app, clock, testIssuer, getWith, guess, linesOf } = await start(t)
   t.strictSame(await guess(75), { 401: MAX_FAILURES, 429: 15 })
   clock.advance(20_000)
   const answer = await getWith('guess')
   assertProblem(t, answer, 429, 'too-many-requests')
   t.equal(answer.headers.get('retry-after'), '40', 'the seconds until the window ends')
-  t.equal((await getWith(await forge.sign())).status, 200, 'a valid token still passes')
+  t.equal((await getWith(await testIssuer.sign())).status, 200, 'a valid token still passes')
   await until(() => linesOf('request').some(({ status }) => status === 200))
   t.equal(linesOf('authentication failed').length, MAX_FAILURES)
   t.strictSame(
@@ -76,17 +76,17 @@ t.test('reports the failures when the service stops', async (t) => {
 })
 
 t.test('looks up no key for a token with wrong claims above the limit', async (t) => {
-  const { forge, getWith, guess } = await start(t)
+  const { testIssuer, getWith, guess } = await start(t)
   /** An unknown key id causes a fetch of the JWKS when the signature is checked. */
   const signWithUnknownKey = (claims: Record<string, unknown>) =>
-    forge.sign(claims, { kid: 'unknown' }, forge.attacker.privateKey)
+    testIssuer.sign(claims, { kid: 'unknown' }, testIssuer.attacker.privateKey)
   await guess(MAX_FAILURES + 1)
-  const { fetches } = forge
+  const { fetches } = testIssuer
   for (const claims of [{ aud: 'other' }, { iss: 'https://other.example' }, { exp: 1 }])
     t.equal((await getWith(await signWithUnknownKey(claims))).status, 429)
-  t.equal(forge.fetches, fetches, 'no signature check')
+  t.equal(testIssuer.fetches, fetches, 'no signature check')
   t.equal((await getWith(await signWithUnknownKey({}))).status, 429)
-  t.equal(forge.fetches, fetches + 1)
+  t.equal(testIssuer.fetches, fetches + 1)
   t.equal((await getWith(await signWithUnknownKey({ aud: 'other' }), '192.0.2.2')).status, 401)
 })
 

@@ -10,14 +10,14 @@ import type { ServiceOptions } from '../support/start-service.ts'
 import { startService } from '../support/start-service.ts'
 import { until } from '../support/wait.ts'
 
-/** One line of the text format. */
+/** One sample of the text format. */
 interface Sample {
   name: string
   labels: Record<string, string>
   value: number
 }
 
-/** A service with its metrics; `scrape` reads all, `value` one of them. */
+/** A service with its metrics: `scrape` reads the text, `value` one sample. */
 async function startMeasured(t: Test, options: ServiceOptions = {}) {
   const port = await freePort()
   const service = await startService(t, {
@@ -54,7 +54,7 @@ async function startMeasured(t: Test, options: ServiceOptions = {}) {
   return { ...service, metricsUrl: url, scrape, samples, value }
 }
 
-t.test('answers GET /metrics on a listener of its own, and nothing else there', async (t) => {
+t.test('serves only GET /metrics, on a separate port', async (t) => {
   const { metricsUrl, get } = await startMeasured(t)
   const metrics = await request(metricsUrl)
   t.equal(metrics.status, 200)
@@ -88,7 +88,7 @@ t.test('counts requests by route and status, and problems by code', async (t) =>
     (await samples()).some(({ labels }) =>
       Object.values(labels).some((label) => /0012|6f1c|nowhere/.test(label)),
     ),
-    'no label holds what a caller sent',
+    'labels hold no input of callers',
   )
 })
 
@@ -106,7 +106,7 @@ t.test('counts rare methods under one label', async (t) => {
   t.notOk(methods.has('PROPFIND') || methods.has('M-SEARCH') || methods.has('PUT'))
 })
 
-t.test('counts reads by how the cache took part', async (t) => {
+t.test('counts reads by cache outcome', async (t) => {
   const { quality, simulator, value } = await startMeasured(t, {
     environment: { JOB_STATUS_FRESH_MS: '0' },
   })
@@ -136,7 +136,7 @@ t.test('counts reads by how the cache took part', async (t) => {
   }
 })
 
-t.test('counts the read that ends a watch', async (t) => {
+t.test('counts the read that ends a wait', async (t) => {
   const { url, simulator, value } = await startMeasured(t)
   simulator.cdf.addJob(lasting('1', 'Completed', SCORES))
   for (const jobId of ['1', '2']) {
@@ -163,7 +163,7 @@ t.test('measures requests to CDF by their outcome', async (t) => {
   t.ok(((await value('cdf_job_quality_cool_down_seconds')) ?? 0) > 0)
 })
 
-t.test('tells what waits at CDF, and the state of the circuit', async (t) => {
+t.test('reports the queue for CDF and the state of the circuit breaker', async (t) => {
   const { quality, simulator, value, clock } = await startMeasured(t, {
     clock: 'fake',
     environment: { UPSTREAM_MAX_CONCURRENCY: '1', UPSTREAM_MAX_ATTEMPTS: '1' },
@@ -183,14 +183,14 @@ t.test('tells what waits at CDF, and the state of the circuit', async (t) => {
   t.equal(await state('half-open'), 1)
 })
 
-t.test('counts fields that were not as the reference says', async (t) => {
+t.test('counts fields that deviate from the reference', async (t) => {
   const { quality, simulator, value } = await startMeasured(t)
   simulator.cdf.faults.next(fixtureFault('estimate-completed-renamed-score.json'))
   await quality()
   t.ok(await value('cdf_job_quality_contract_deviations_total', { field: 'qualityScorePercent' }))
 })
 
-t.test('tells the age of token and keys, and whether it is ready', async (t) => {
+t.test('reports the age of the token and of the JWKS, and readiness', async (t) => {
   const { value, clock, app } = await startMeasured(t, {
     clock: 'fake',
     environment: { AUTH_MODE: 'jwt' },
@@ -205,7 +205,7 @@ t.test('tells the age of token and keys, and whether it is ready', async (t) => 
   t.equal(await value('cdf_job_quality_ready'), 0)
 })
 
-t.test('has no age for what was never had', async (t) => {
+t.test('reports NaN for the age of a missing token and JWKS', async (t) => {
   const port = await freePort()
   const { app } = await startService(t, {
     environment: { AUTH_MODE: 'jwt', METRICS_PORT: String(port) },
@@ -219,7 +219,7 @@ t.test('has no age for what was never had', async (t) => {
   t.match(text, /^cdf_job_quality_ready 0$/m)
 })
 
-t.test('counts watched jobs, their watchers, and streams', async (t) => {
+t.test('counts watched jobs, watchers and streams', async (t) => {
   const { url, quality, simulator, value, app } = await startMeasured(t)
   for (const jobId of [JOB_ID, jobIdOf(1)]) simulator.cdf.addJob(lasting(jobId, 'Running'))
   const streams = [
@@ -243,7 +243,7 @@ t.test('counts watched jobs, their watchers, and streams', async (t) => {
   t.equal(await count('wait'), 1)
 })
 
-t.test('is named as the conventions of Prometheus ask', async (t) => {
+t.test('follows the naming conventions of Prometheus', async (t) => {
   const { scrape } = await startMeasured(t)
   const text = await scrape()
   const types = Object.fromEntries(
@@ -256,7 +256,7 @@ t.test('is named as the conventions of Prometheus ask', async (t) => {
       new RegExp(`^# HELP ${name} \\S+ .+$|^# HELP ${name} \\S{5,}`, 'm'),
       `help of ${name}`,
     )
-    // What follows comes with the library, and its names are known to every dashboard.
+    // The default metrics of prom-client keep their well-known names.
     if (!/^(cdf_job_quality|http)_/.test(name)) continue
     t.match(name, /^[a-z][a-z0-9_]*$/)
     t.equal(name.endsWith('_total'), type === 'counter', `${name} is a ${type}`)
@@ -269,7 +269,7 @@ t.test('is named as the conventions of Prometheus ask', async (t) => {
   t.match(text, /^cdf_job_quality_build_info\{version="[\d.]+",node="v26[\d.]+"\} 1$/m)
 })
 
-t.test('has looked at the event loop when the first scrape tells of it', async (t) => {
+t.test('has samples of the event loop in the first scrape', async (t) => {
   const { samples } = await startMeasured(t)
   const first = await samples()
   for (const name of ['min', 'mean', 'p99', 'max']) {
@@ -282,26 +282,23 @@ t.test('has looked at the event loop when the first scrape tells of it', async (
   }
 })
 
-t.test(
-  'serves although the port of its metrics is taken, and takes it when it is free',
-  async (t) => {
-    const port = await freePort()
-    const taken = createServer()
-    await new Promise<void>((resolve) => taken.listen(port, '127.0.0.1', resolve))
-    const { quality, simulator, logs } = await startService(t, {
-      environment: { METRICS_PORT: String(port) },
-    })
-    simulator.cdf.addJob(lasting(JOB_ID, 'Completed', SCORES))
-    t.equal((await quality()).status, 200)
-    await until(() => logs.some(({ msg }) => msg === 'metrics listener failed'))
-    await new Promise((resolve) => taken.close(resolve))
-    let status = 0
-    while (status !== 200) {
-      status = await request(`http://127.0.0.1:${port}/metrics`).then(
-        (answer) => answer.status,
-        () => 0,
-      )
-    }
-    t.equal(status, 200)
-  },
-)
+t.test('serves while the metrics port is in use, and listens on it when it is free', async (t) => {
+  const port = await freePort()
+  const taken = createServer()
+  await new Promise<void>((resolve) => taken.listen(port, '127.0.0.1', resolve))
+  const { quality, simulator, logs } = await startService(t, {
+    environment: { METRICS_PORT: String(port) },
+  })
+  simulator.cdf.addJob(lasting(JOB_ID, 'Completed', SCORES))
+  t.equal((await quality()).status, 200)
+  await until(() => logs.some(({ msg }) => msg === 'metrics listener failed'))
+  await new Promise((resolve) => taken.close(resolve))
+  let status = 0
+  while (status !== 200) {
+    status = await request(`http://127.0.0.1:${port}/metrics`).then(
+      (answer) => answer.status,
+      () => 0,
+    )
+  }
+  t.equal(status, 200)
+})

@@ -58,7 +58,7 @@ t.test('answers every other method on a known path with method-not-allowed', asy
   }
 })
 
-t.test('takes a path for known where the router does', async (t) => {
+t.test('recognizes known paths as the router does', async (t) => {
   const { port } = await startService(t)
   const statusesOf = (path: string) =>
     Promise.all(
@@ -75,7 +75,7 @@ t.test('takes a path for known where the router does', async (t) => {
     t.strictSame(await statusesOf(path), [404, 404], path)
 })
 
-t.test('answers the same whatever is in a body', async (t) => {
+t.test('ignores the body of a request with another method', async (t) => {
   const { url } = await startService(t)
   const post = (path: string, body: string, type = 'application/json') =>
     request(`${url}${path}`, { method: 'POST', body, headers: { 'content-type': type } })
@@ -85,7 +85,7 @@ t.test('answers the same whatever is in a body', async (t) => {
   assertProblem(t, await post('/nope', 'x'.repeat(100_000)), 404, 'not-found')
 })
 
-t.test('answers what cannot be decoded with invalid-request', async (t) => {
+t.test('answers an invalid percent-encoding with invalid-request', async (t) => {
   const { get } = await startService(t)
   for (const id of ['%', '%zz', '%c3%28', 'a%']) {
     assertProblem(
@@ -210,24 +210,24 @@ const goodRaw: [name: string, bytes: string, status: number][] = [
     200,
   ],
   [
-    'an expectation that nobody knows',
+    'an unknown expectation',
     'GET /health/live HTTP/1.1\r\nhost: x\r\nexpect: the-best\r\nconnection: close\r\n\r\n',
     200,
   ],
   [
-    'an upgrade that nobody offers',
+    'an upgrade that is not supported',
     'GET /health/live HTTP/1.1\r\nhost: x\r\nupgrade: h2c\r\nconnection: upgrade, close\r\n\r\n',
     200,
   ],
 ]
 for (const [name, bytes, status] of goodRaw) {
-  t.test(`takes ${name}`, async (t) => {
+  t.test(`accepts ${name}`, async (t) => {
     const { port } = await startService(t)
     t.equal(parseRaw(await sendRaw(port, bytes)).status, status)
   })
 }
 
-t.test('answers a good request and then a bad one on the same connection', async (t) => {
+t.test('answers a valid and then an invalid request on the same connection', async (t) => {
   const { port } = await startService(t)
   const socket = connect(port, '127.0.0.1')
   t.teardown(() => socket.destroy())
@@ -244,7 +244,7 @@ t.test('answers a good request and then a bad one on the same connection', async
   t.match(received, /^HTTP\/1\.1 200 OK.*HTTP\/1\.1 400 Bad Request.*"code":"invalid-request"/s)
 })
 
-t.test("repeats the caller's request id in what the parser answers", async (t) => {
+t.test("keeps the caller's request id in errors of the HTTP parser", async (t) => {
   const { port } = await startService(t)
   const send = async (lines: string) =>
     parseRaw(await sendRaw(port, `GET / HTTP/1.1\r\nhost: x\r\n${lines}nonsense\r\n\r\n`))
@@ -255,7 +255,7 @@ t.test("repeats the caller's request id in what the parser answers", async (t) =
   t.match(await send('x-request-id: a\r\nx-request-id: b\r\n'), /^[0-9a-f-]{36}$/)
 })
 
-t.test('waits for no request without end', async (t) => {
+t.test('limits the time for receiving a request', async (t) => {
   const { app } = await startService(t)
   const { headersTimeout, requestTimeout, keepAliveTimeout } = app.server
   for (const timeoutMs of [headersTimeout, requestTimeout, keepAliveTimeout]) {
@@ -263,37 +263,34 @@ t.test('waits for no request without end', async (t) => {
   }
 })
 
-t.test(
-  'survives callers that reset the connection instead of reading what they are told',
-  async (t) => {
-    const { port, get } = await startService(t)
-    for (const bytes of ['CONNECT a:1 HTTP/1.1\r\nhost: a:1\r\n\r\n', 'nonsense\r\n\r\n']) {
-      for (let times = 0; times < 20; times += 1) {
-        await new Promise<void>((resolve) => {
-          const socket = connect(port, '127.0.0.1', () => {
-            socket.write(bytes, () => socket.resetAndDestroy())
-          })
-          socket.on('error', () => {})
-          socket.on('close', () => resolve())
+t.test('survives callers that reset the connection instead of reading the response', async (t) => {
+  const { port, get } = await startService(t)
+  for (const bytes of ['CONNECT a:1 HTTP/1.1\r\nhost: a:1\r\n\r\n', 'nonsense\r\n\r\n']) {
+    for (let times = 0; times < 20; times += 1) {
+      await new Promise<void>((resolve) => {
+        const socket = connect(port, '127.0.0.1', () => {
+          socket.write(bytes, () => socket.resetAndDestroy())
         })
-      }
+        socket.on('error', () => {})
+        socket.on('close', () => resolve())
+      })
     }
-    t.equal((await get('/health/live')).status, 200)
-  },
-)
+  }
+  t.equal((await get('/health/live')).status, 200)
+})
 
-t.test('answers a request before what cannot be read behind it', async (t) => {
+t.test('answers a pipelined request before the parser error behind it', async (t) => {
   const { port, simulator } = await startService(t)
   simulator.cdf.addJob(lasting(JOB_ID, 'Completed', SCORES))
   const bytes = `GET /jobs/${JOB_ID}/quality HTTP/1.1\r\nhost: x\r\n\r\nnonsense\r\n\r\n`
   const both =
     /^HTTP\/1\.1 200 OK.*"status":"Completed".*HTTP\/1\.1 400 Bad Request.*"code":"invalid-request"/s
   simulator.cdf.faults.next({ delayMs: 100 })
-  t.match(await sendRaw(port, bytes), both, 'asked of CDF')
+  t.match(await sendRaw(port, bytes), both, 'also for a miss')
   t.match(await sendRaw(port, bytes), both, 'from the cache')
 })
 
-t.test('answers a body that breaks off', async (t) => {
+t.test('answers a request whose body is malformed', async (t) => {
   const { port } = await startService(t)
   const head =
     'POST /nope HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\ncontent-type: a/b\r\n\r\n'

@@ -73,7 +73,7 @@ t.test('no request fails during a rolling restart under load', async (t) => {
   for (let restart = 0; restart < 2; restart += 1) {
     const old = instances.at(-1)
     const next = await startInstance(t, simulator)
-    while (!(await next.isReady())) await sleep(10)
+    await until(next.isReady)
     instances.push(next)
     old?.stop()
     t.equal(await old?.ended, 0)

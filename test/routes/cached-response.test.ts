@@ -12,7 +12,7 @@ const PATH = `/jobs/${JOB_ID}/quality`
 const LIST = `/jobs/quality?jobId=${JOB_ID}&jobId=${jobIdOf(1)}`
 const RUNNING = `/jobs/${jobIdOf(1)}/quality`
 
-/** A service with everything on, a finished and a running job in its cache, and a token that it knows. */
+/** A service with all features on. A Completed and a Running job and the token are cached. */
 async function startCached(t: Test, environment: Record<string, string> = {}) {
   const service = await startService(t, {
     clock: 'fake',
@@ -32,7 +32,7 @@ async function startCached(t: Test, environment: Record<string, string> = {}) {
   return { ...service, authorization }
 }
 
-/** Name and value of each header, as they come, but for the date. */
+/** Status and headers as sent, without the date. */
 async function headersOf(
   { port }: Service,
   method: string,
@@ -57,17 +57,17 @@ const callers: [
 ][] = [
   ['a service', {}, {}],
   ['a front end', {}, { origin: ORIGIN }],
-  ['a front end of somebody else', {}, { origin: 'https://other.example' }],
-  ['a front end where all are welcome', { CORS_ORIGINS: '*' }, { origin: ORIGIN }],
-  ['a front end where CORS is off', { CORS_ORIGINS: '' }, { origin: ORIGIN }],
+  ['a front end of another origin', {}, { origin: 'https://other.example' }],
+  ['a front end with CORS_ORIGINS=*', { CORS_ORIGINS: '*' }, { origin: ORIGIN }],
+  ['a front end without CORS', { CORS_ORIGINS: '' }, { origin: ORIGIN }],
 ]
 for (const [name, environment, headers] of callers) {
-  t.test(`a cached answer carries to ${name} what Fastify's own way to send carries`, async (t) => {
+  t.test(`sends the same headers to ${name} as reply.send`, async (t) => {
     const service = await startCached(t, environment)
     const { authorization, get } = service
     const asked = { ...headers, authorization, 'x-request-id': 'mine' }
     for (const path of [PATH, RUNNING, LIST]) {
-      // A HEAD goes the ordinary way, through all hooks.
+      // A HEAD request uses reply.send and all hooks.
       t.strictSame(
         await headersOf(service, 'GET', path, asked),
         await headersOf(service, 'HEAD', path, asked),
@@ -85,37 +85,34 @@ for (const [name, environment, headers] of callers) {
   })
 }
 
-t.test(
-  "an answer that CDF was asked for carries what Fastify's own way to send carries",
-  async (t) => {
-    const service = await startCached(t)
-    const { authorization, simulator } = service
-    const headers = { authorization, origin: ORIGIN, 'x-request-id': 'mine' }
-    for (const status of ['Completed', 'Running'] as const) {
-      const [byGet = '', byHead = ''] = [`2${status.length}`, `3${status.length}`].map((number) => {
-        const jobId = jobIdOf(Number(number))
-        simulator.cdf.addJob(lasting(jobId, status, status === 'Completed' ? SCORES : {}))
-        return `/jobs/${jobId}/quality`
-      })
-      const [got, asHead] = [
-        await headersOf(service, 'GET', byGet, headers),
-        await headersOf(service, 'HEAD', byHead, headers),
-      ]
-      t.ok(got.includes('cache-status: cdf-job-quality; fwd=miss'))
-      // Two jobs have two tags.
-      const withoutTag = (lines: string[]) => lines.filter((line) => !line.startsWith('etag: '))
-      t.equal(withoutTag(got).length, got.length - 1)
-      t.strictSame(withoutTag(got), withoutTag(asHead))
-    }
-  },
-)
+t.test('sends the same headers for a miss as reply.send', async (t) => {
+  const service = await startCached(t)
+  const { authorization, simulator } = service
+  const headers = { authorization, origin: ORIGIN, 'x-request-id': 'mine' }
+  for (const status of ['Completed', 'Running'] as const) {
+    const [byGet = '', byHead = ''] = [`2${status.length}`, `3${status.length}`].map((number) => {
+      const jobId = jobIdOf(Number(number))
+      simulator.cdf.addJob(lasting(jobId, status, status === 'Completed' ? SCORES : {}))
+      return `/jobs/${jobId}/quality`
+    })
+    const [got, asHead] = [
+      await headersOf(service, 'GET', byGet, headers),
+      await headersOf(service, 'HEAD', byHead, headers),
+    ]
+    t.ok(got.includes('cache-status: cdf-job-quality; fwd=miss'))
+    // Each job has its own tag.
+    const withoutTag = (lines: string[]) => lines.filter((line) => !line.startsWith('etag: '))
+    t.equal(withoutTag(got).length, got.length - 1)
+    t.strictSame(withoutTag(got), withoutTag(asHead))
+  }
+})
 
-t.test('a cached answer is on its way before the event of its request is over', async (t) => {
+t.test('sends a hit before the request event returns', async (t) => {
   const { app, get, authorization, logs } = await startCached(t)
   let ended: boolean[] = []
   let heads = 0
   const bodies: unknown[] = []
-  // Before and after Fastify's own listener, which handles the request as far as it gets without a promise.
+  // Before and after Fastify's listener, which handles a request up to its first promise.
   app.server.prependListener('request', (_request, response: ServerResponse) => {
     const { writeHead, end } = response
     response.writeHead = ((...args: Parameters<typeof writeHead>) => {
@@ -133,13 +130,9 @@ t.test('a cached answer is on its way before the event of its request is over', 
   const first = await get(PATH, { authorization })
   const { headers, text } = await get(PATH, { authorization })
   t.equal(headers.get('cache-status'), 'cdf-job-quality; hit')
-  t.strictSame(
-    ended,
-    [true, true],
-    'no asynchronous hook, no promise, and so no check of a signature',
-  )
-  t.equal(heads, 2, 'one head each')
-  t.type(bodies[0], 'string', 'the text that is kept, which leaves with the head in one piece')
+  t.strictSame(ended, [true, true], 'no asynchronous hook, no promise, no signature check')
+  t.equal(heads, 2, 'one head per response')
+  t.type(bodies[0], 'string', 'the cached string, which is sent with the head in one packet')
   t.equal(bodies[0], bodies[1])
   t.equal(text, first.text)
   t.equal(Number(headers.get('content-length')), Buffer.byteLength(text))
@@ -155,6 +148,6 @@ t.test('a cached answer is on its way before the event of its request is over', 
 
   ended = []
   t.equal((await get(PATH, { authorization: `${authorization}x` })).status, 401)
-  t.strictSame(ended, [false], 'what is not known takes its time')
+  t.strictSame(ended, [false], 'an unknown token is verified asynchronously')
   t.equal(logs.filter(({ msg, status }) => msg === 'request' && status === 200).length, 5)
 })

@@ -19,7 +19,7 @@ t.test(
   async (t) => {
     const { url, simulator } = await startService(t, { environment: { AUTH_MODE: 'jwt' } })
     simulator.cdf.addJob(lasting(JOB_ID, 'Completed', SCORES))
-    const { context, page, complaints, origins } = await openBrowser(t)
+    const { context, page, pageErrors, origins } = await openBrowser(t)
 
     await page.goto(`${url}/`)
     t.equal(new URL(page.url()).pathname, '/docs')
@@ -53,10 +53,10 @@ t.test(
     await results.getByText('"job-not-found"').first().waitFor()
     t.match(await results.textContent(), '"type": "/problems/job-not-found"')
     // The browser logs every 404.
-    t.match(complaints.splice(0), [/status of 404/])
+    t.match(pageErrors.splice(0), [/status of 404/])
 
     t.strictSame(originsOf(origins), [url, simulator.url].sort())
-    t.strictSame(complaints, [])
+    t.strictSame(pageErrors, [])
   },
 )
 
@@ -80,14 +80,14 @@ t.test(
     const { port, app } = await startService(t)
     await until(() => app.lifeCycle.readinessBlockers.size === 0)
     const url = await startProxy(t, port, '/quality-of/jobs')
-    const { page, complaints } = await openBrowser(t)
+    const { page, pageErrors } = await openBrowser(t)
     await page.goto(`${url}/docs/`)
     const operation = page.locator('#operations-health-getReadiness')
     await operation.locator('.opblock-summary-control').click()
     await operation.getByRole('button', { name: 'Execute' }).click()
     await operation.locator('.live-responses-table').getByText('"status"').first().waitFor()
     t.match(await operation.locator('.request-url').textContent(), `${url}/health/ready`)
-    t.strictSame(complaints, [])
+    t.strictSame(pageErrors, [])
   },
 )
 
@@ -96,7 +96,7 @@ t.test(
   { skip: skipWithoutBrowser, timeout: 60_000 },
   async (t) => {
     const { url } = await startService(t)
-    const { page, complaints, origins } = await openBrowser(t)
+    const { page, pageErrors, origins } = await openBrowser(t)
     for (const code of PROBLEM_CODES) {
       await page.goto(`${url}/problems/${code}`)
       const { title, detail, forCaller, forOperator } = PROBLEM_TYPES[code]
@@ -116,6 +116,6 @@ t.test(
     await page.getByRole('link').click()
     await page.waitForURL(/\/docs$/, { waitUntil: 'commit' })
     t.strictSame(originsOf(origins), [url])
-    t.strictSame(complaints, [])
+    t.strictSame(pageErrors, [])
   },
 )

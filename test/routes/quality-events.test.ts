@@ -5,9 +5,9 @@ import { assertProblem } from '../support/assert-problem.ts'
 import { openEvents } from '../support/event-stream.ts'
 import { progressing, startFakeTimeService } from '../support/fake-time-service.ts'
 import { JOB_ID, jobIdOf } from '../support/fixtures.ts'
-import { AUDIENCE, startForge } from '../support/forge-token.ts'
 import { holdRequests } from '../support/held-requests.ts'
 import { request } from '../support/request.ts'
+import { AUDIENCE, startTestIssuer } from '../support/test-issuer.ts'
 import { until } from '../support/wait.ts'
 
 const PATH = `/jobs/${JOB_ID}/quality/events`
@@ -356,16 +356,16 @@ t.test(
 )
 
 t.test('ends when the issuer has withdrawn the key of the token', async (t) => {
-  const forge = await startForge(t)
+  const testIssuer = await startTestIssuer(t)
   const { url, simulator, get, advance } = await startFakeTimeService(t, {
     AUTH_MODE: 'jwt',
-    AUTH_ISSUER: forge.issuer,
+    AUTH_ISSUER: testIssuer.issuer,
     AUTH_AUDIENCE: AUDIENCE,
   })
   simulator.cdf.addJob(progressing(JOB_ID))
   const openWith = (token: string) =>
     openEvents(t, url + PATH, { authorization: `Bearer ${token}` })
-  const { published, attacker, answer, sign } = forge
+  const { published, attacker, answer, sign } = testIssuer
   const withdrawn = await openWith(await sign())
   const kept = await openWith(await sign({}, { alg: 'ES256', kid: 'ec' }, published.ec?.privateKey))
   await until(() => [withdrawn, kept].every(({ events }) => events.length === 1))

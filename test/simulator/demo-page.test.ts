@@ -49,7 +49,7 @@ const textsOf = async (page: Page, selector: string) =>
 
 t.test('the demo page shows the changes of jobs, over one stream', options, async (t) => {
   const { url, simulator, pageUrl, advance } = await startDemo(t)
-  const { context, page, complaints, origins } = await openBrowser(t)
+  const { context, page, pageErrors, origins } = await openBrowser(t)
   const paths: string[] = []
   context.on('request', (request) => paths.push(new URL(request.url()).pathname))
   const streams = () => paths.filter((path) => path === '/jobs/quality/events').length
@@ -121,7 +121,7 @@ t.test('the demo page shows the changes of jobs, over one stream', options, asyn
   t.equal(paths.filter((path) => path === '/demo').length, 2, 'the page is not reloaded')
 
   t.strictSame([...origins].sort(), [url, simulator.url].sort(), 'no requests to other origins')
-  t.strictSame(complaints, [])
+  t.strictSame(pageErrors, [])
 })
 
 t.test(
@@ -129,7 +129,7 @@ t.test(
   options,
   async (t) => {
     const { app, pageUrl, advance } = await startDemo(t)
-    const { page, complaints } = await openBrowser(t)
+    const { page, pageErrors } = await openBrowser(t)
 
     await page.route('**/demo/token', (route) => route.fulfill({ json: { token: 'old' } }), {
       times: 1,
@@ -145,7 +145,7 @@ t.test(
     await waitForConnection(page, 'the stream has ended')
     await waitForHeaders(page, ['Completed'])
     t.strictSame(
-      complaints.filter((text) => !/401 \(Unauthorized\)|ERR_|\/jobs\/quality\/events/.test(text)),
+      pageErrors.filter((text) => !/401 \(Unauthorized\)|ERR_|\/jobs\/quality\/events/.test(text)),
       [],
     )
   },

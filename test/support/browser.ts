@@ -27,7 +27,7 @@ function launch(): Promise<Browser> {
 }
 
 /**
- * Opens a page in a new browser context for one test. `complaints` collects errors, warnings and failed requests;
+ * Opens a page in a new browser context for one test. `pageErrors` collects errors, warnings and failed requests;
  * `origins` collects the origins of all requests.
  */
 export async function openBrowser(t: Test) {
@@ -35,15 +35,15 @@ export async function openBrowser(t: Test) {
   const context = await (await browser).newContext()
   t.teardown(() => context.close())
   const page = await context.newPage()
-  const complaints: string[] = []
+  const pageErrors: string[] = []
   const origins = new Set<string>()
   context.on('console', (message) => {
-    if (['error', 'warning'].includes(message.type())) complaints.push(message.text())
+    if (['error', 'warning'].includes(message.type())) pageErrors.push(message.text())
   })
-  context.on('weberror', (error) => complaints.push(error.error().message))
-  context.on('requestfailed', (request) => complaints.push(`${request.url()} failed`))
+  context.on('weberror', (error) => pageErrors.push(error.error().message))
+  context.on('requestfailed', (request) => pageErrors.push(`${request.url()} failed`))
   context.on('request', (request) => origins.add(new URL(request.url()).origin))
-  return { context, page, complaints, origins }
+  return { context, page, pageErrors, origins }
 }
 
 /** The `skip` option of a browser test: a reason if there is no browser, else false. */

@@ -1,9 +1,9 @@
-import type { Forge } from './forge-token.ts'
+import type { TestIssuer } from './test-issuer.ts'
 
 /** An invalid token: a value after `Authorization: Bearer` that the service must reject. */
 export interface TokenAttack {
   name: string
-  token: (forge: Forge) => string | Promise<string>
+  token: (testIssuer: TestIssuer) => string | Promise<string>
 }
 
 const now = () => Math.floor(Date.now() / 1000)

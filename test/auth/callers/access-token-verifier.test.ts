@@ -2,12 +2,12 @@ import { createLocalJWKSet } from 'jose'
 import type { Test } from 'tap'
 import t from 'tap'
 import { AccessTokenVerifier } from '../../../src/auth/callers/access-token-verifier.ts'
-import { AUDIENCE, startForge } from '../../support/forge-token.ts'
+import { AUDIENCE, startTestIssuer } from '../../support/test-issuer.ts'
 
 /** A verifier with the keys of the test issuer and a clock that the test moves. */
 async function setUp(t: Test) {
-  const forge = await startForge(t)
-  const currentKeys = () => createLocalJWKSet({ keys: forge.answer.keys })
+  const testIssuer = await startTestIssuer(t)
+  const currentKeys = () => createLocalJWKSet({ keys: testIssuer.answer.keys })
   const keys = {
     set: currentKeys(),
     current: () => keys.set,
@@ -22,7 +22,7 @@ async function setUp(t: Test) {
   const clock = { nowMs: startMs }
   const verifier = new AccessTokenVerifier({
     keys,
-    issuer: forge.issuer,
+    issuer: testIssuer.issuer,
     audience: AUDIENCE,
     wallNow: () => clock.nowMs,
   })
@@ -31,14 +31,14 @@ async function setUp(t: Test) {
   }
   /** Verifies a new token and returns its `Authorization` header. */
   const verifyNew = async (claims: Record<string, unknown> = {}) => {
-    const token = await forge.sign(claims)
+    const token = await testIssuer.sign(claims)
     const header = `Bearer ${token}`
     t.equal(verifier.getCached(header, {}), undefined)
     await verifier.verify(token)
     return header
   }
   return {
-    ...{ forge, verifier, startMs, moveTo, verifyNew, useKeys },
+    ...{ testIssuer, verifier, startMs, moveTo, verifyNew, useKeys },
     replaceKeys: () => {
       keys.set = currentKeys()
     },
@@ -46,10 +46,10 @@ async function setUp(t: Test) {
 }
 
 t.test('returns the caller of a cached token, with the scheme in any case', async (t) => {
-  const { forge, verifier, verifyNew } = await setUp(t)
+  const { testIssuer, verifier, verifyNew } = await setUp(t)
   const header = await verifyNew({ client_id: 'one' })
   t.equal(verifier.getCached(undefined, {}), undefined)
-  t.equal(verifier.getCached(`Bearer ${await forge.sign()}`, {}), undefined)
+  t.equal(verifier.getCached(`Bearer ${await testIssuer.sign()}`, {}), undefined)
   t.equal(verifier.getCached(header, {})?.clientId, 'one')
   t.equal(verifier.getCached(header.replace('Bearer', 'bearer  '), {})?.clientId, 'one')
   t.equal(verifier.getCached(header.replace('Bearer', 'Basic'), {}), undefined)
@@ -82,9 +82,9 @@ t.test('drops all cached tokens when the keys change', async (t) => {
 })
 
 t.test('checks claims without a key', async (t) => {
-  const { forge, verifier, useKeys } = await setUp(t)
+  const { testIssuer, verifier, useKeys } = await setUp(t)
   useKeys(() => t.fail('a key is looked up'))
-  const { attacker, issuer, sign, compact, claims } = forge
+  const { attacker, issuer, sign, compact, claims } = testIssuer
   const valid = [
     await sign({}, {}, attacker.privateKey),
     await sign({ iss: `${issuer}/`, aud: ['api://other', AUDIENCE] }),

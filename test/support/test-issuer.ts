@@ -10,7 +10,7 @@ export const AUDIENCE = 'api://cdf-job-quality'
 type Claims = Record<string, unknown>
 
 /** A token issuer under the control of the test. It can sign valid and forged tokens. */
-export interface Forge {
+export interface TestIssuer {
   issuer: string
   /** The URL of a JWKS with the attacker's key. */
   attackerKeysUrl: string
@@ -47,14 +47,14 @@ const [rsa, ec, encryption, attackerPair] = await Promise.all([
 ])
 
 /** Starts an issuer. It stops at the end of the test. */
-export async function startForge(t: Test): Promise<Forge> {
-  const published: Forge['published'] = {
+export async function startTestIssuer(t: Test): Promise<TestIssuer> {
+  const published: TestIssuer['published'] = {
     rsa: { ...rsa, alg: 'RS256' },
     ec: { ...ec, alg: 'ES256' },
     encryption: { ...encryption, alg: 'RS256' },
   }
   const jwkOf = async (kid: string) => {
-    const { publicKey, alg } = published[kid] as Forge['published'][string]
+    const { publicKey, alg } = published[kid] as TestIssuer['published'][string]
     return { ...(await exportJWK(publicKey)), kid, alg, use: kid === 'encryption' ? 'enc' : 'sig' }
   }
   const attackerJwk = {
@@ -65,15 +65,17 @@ export async function startForge(t: Test): Promise<Forge> {
   }
 
   const issuer = await startServer(t, (request, response) => {
-    if (forge.answer.silent) return
+    if (testIssuer.answer.silent) return
     response.setHeader('content-type', 'application/json')
     if (request.url === '/attacker') return response.end(JSON.stringify({ keys: [attackerJwk] }))
     if (request.url === '/keys') {
-      forge.fetches += 1
-      response.statusCode = forge.answer.status
-      return response.end(JSON.stringify({ keys: forge.answer.keys }))
+      testIssuer.fetches += 1
+      response.statusCode = testIssuer.answer.status
+      return response.end(JSON.stringify({ keys: testIssuer.answer.keys }))
     }
-    response.end(JSON.stringify({ issuer: forge.issuer, jwks_uri: `${forge.issuer}/keys` }))
+    response.end(
+      JSON.stringify({ issuer: testIssuer.issuer, jwks_uri: `${testIssuer.issuer}/keys` }),
+    )
   })
   const claims = (overrides: Claims = {}): Claims => {
     const nowSeconds = Math.floor(Date.now() / 1000)
@@ -91,7 +93,7 @@ export async function startForge(t: Test): Promise<Forge> {
   }
   const compact = (header: unknown, payload: unknown, signature = 'AAAA') =>
     `${base64url(header)}.${base64url(payload)}.${signature}`
-  const forge: Forge = {
+  const testIssuer: TestIssuer = {
     issuer,
     attackerKeysUrl: `${issuer}/attacker`,
     published,
@@ -114,7 +116,7 @@ export async function startForge(t: Test): Promise<Forge> {
     },
     publicPem: () => exportSPKI(rsa.publicKey),
   }
-  return forge
+  return testIssuer
 }
 
 /** A symmetric key as a member of a JWKS. */
