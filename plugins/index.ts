@@ -9,7 +9,7 @@ import { jobQualityPlugin } from './job-quality.ts'
 import { lifeCyclePlugin } from './life-cycle.ts'
 import { methodNotAllowedPlugin } from './method-not-allowed.ts'
 import { metricsPlugin } from './metrics.ts'
-import { openResponsesPlugin } from './open-responses.ts'
+import { openRepliesPlugin } from './open-replies.ts'
 import { problemsPlugin } from './problems.ts'
 import { requestTracePlugin } from './request-trace.ts'
 import { responseHeadersPlugin } from './response-headers.ts'
@@ -39,7 +39,7 @@ export async function registerPlugins(
   await app.register(metricsPlugin, { ...config.metrics, serviceVersion })
   await app.register(requestTracePlugin)
   await app.register(responseHeadersPlugin)
-  await app.register(openResponsesPlugin)
+  await app.register(openRepliesPlugin)
   await app.register(accessLogPlugin, { destinations })
   await app.register(problemsPlugin)
   await app.register(strictRequestPlugin, config.server)

@@ -1,9 +1,10 @@
 import { once } from 'node:events'
+import type { ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
 import fp from 'fastify-plugin'
 import { retryUntilSuccess } from '../src/async/retry-until-success.ts'
 import { isLoopback, isLoopbackHost } from '../src/http/loopback.ts'
-import { trackOpenResponses } from '../src/http/open-responses.ts'
+import { OpenResponses } from '../src/http/open-responses.ts'
 import { Metrics } from '../src/telemetry/metrics.ts'
 
 /** Options of {@link metricsPlugin}. */
@@ -41,10 +42,12 @@ export const metricsPlugin = fp(
         })
       return scrape
     }
+    const openResponses = new OpenResponses<ServerResponse>()
     const loopbackHostOnly = isLoopback(listen.host)
     const server = createServer(async ({ method = '', url, headers, socket }, response) => {
-      // The rest of a packet with too many requests.
+      if (openResponses.add(socket, response) > LIMITS.openPerConnection) socket.destroy()
       if (socket.destroyed) return
+      response.once('close', () => openResponses.remove(socket, response))
       if (loopbackHostOnly && !isLoopbackHost(headers.host)) {
         response.writeHead(421).end()
         return
@@ -59,7 +62,6 @@ export const metricsPlugin = fp(
     })
     server.maxConnections = LIMITS.connections
     server.setTimeout(LIMITS.timeoutMs)
-    trackOpenResponses(server, { maxOpen: LIMITS.openPerConnection })
     const startListening = async () => {
       const listening = once(server, 'listening')
       server.listen(listen.port, listen.host)

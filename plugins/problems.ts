@@ -26,7 +26,7 @@ export const problemsPlugin = fp(
       sendProblem(request, reply, new ProblemError('not-found')),
     )
   },
-  { name: 'problems', dependencies: ['response-headers', 'access-log', 'open-responses'] },
+  { name: 'problems', dependencies: ['response-headers', 'access-log', 'open-replies'] },
 )
 
 /** For Fastify's `frameworkErrors`: an invalid percent-encoding or an over-long parameter. No hook has run. */
@@ -85,7 +85,7 @@ export function endWithProblem(
 ): void {
   // Node has removed its own listener; without one, a reset would be an uncaught error.
   socket.on('error', () => {})
-  const openResponse = app.oldestOpenResponse(socket)
+  const openResponse = app.openReplies.oldest(socket)?.raw
   if (openResponse?.req.complete) {
     // Pipelining: the responses to earlier requests come first.
     openResponse.once('close', () => endWithProblem(app, socket, problem, headerOf))

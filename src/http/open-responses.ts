@@ -1,39 +1,46 @@
-import type { Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
-/** Options of {@link trackOpenResponses}. */
-export interface OpenResponsesOptions {
-  /** A connection with more open responses is closed, because one packet can hold a thousand requests. */
-  maxOpen: number
-  /** Called for each response that was not sent completely when its connection closed. */
-  onAbort?: (response: ServerResponse) => void
-}
-
 /**
- * Tracks the responses that have not been sent completely, by connection. With pipelining a connection can have several.
- * One listener per connection costs less than one per response.
- * @returns the oldest open response of a connection
+ * The responses that have not been sent completely, by connection and in the order of their requests. With pipelining, a
+ * connection can have several. One listener per connection costs less than one per response.
+ * @typeParam Response identifies a response
  */
-export function trackOpenResponses(
-  server: Server,
-  { maxOpen, onAbort = () => {} }: OpenResponsesOptions,
-): (socket: Socket) => ServerResponse | undefined {
-  /** In the order of their requests, so that the first ones are complete. */
-  const responses = new WeakMap<Socket, ServerResponse[]>()
-  const isOpen = ({ writableFinished }: ServerResponse) => !writableFinished
-  server.on('connection', (socket: Socket) => {
-    const ofSocket: ServerResponse[] = []
-    responses.set(socket, ofSocket)
+export class OpenResponses<Response> {
+  readonly #bySocket = new WeakMap<Socket, Response[]>()
+  readonly #onAbort: (response: Response) => void
+
+  /** @param onAbort called for each response that is open when its connection closes */
+  constructor(onAbort: (response: Response) => void = () => {}) {
+    this.#onAbort = onAbort
+  }
+
+  /**
+   * Adds a response.
+   * @returns the number of open responses of the connection
+   */
+  add(socket: Socket, response: Response): number {
+    const open = this.#bySocket.get(socket) ?? this.#follow(socket)
+    return open.push(response)
+  }
+
+  /** Removes a response that was sent. */
+  remove(socket: Socket, response: Response): void {
+    const open = this.#bySocket.get(socket)
+    const index = open?.indexOf(response) ?? -1
+    if (index >= 0) open?.splice(index, 1)
+  }
+
+  /** The first open response of a connection. */
+  oldest(socket: Socket): Response | undefined {
+    return this.#bySocket.get(socket)?.[0]
+  }
+
+  #follow(socket: Socket): Response[] {
+    const open: Response[] = []
+    this.#bySocket.set(socket, open)
     socket.once('close', () => {
-      for (const response of ofSocket.filter(isOpen)) onAbort(response)
+      for (const response of open.splice(0)) this.#onAbort(response)
     })
-  })
-  // Before the listener that handles the request.
-  server.prependListener('request', ({ socket }, response: ServerResponse) => {
-    const ofSocket = responses.get(socket)
-    if (!ofSocket) return
-    while (ofSocket[0]?.writableFinished) ofSocket.shift()
-    if (ofSocket.push(response) > maxOpen) socket.destroy()
-  })
-  return (socket) => responses.get(socket)?.find(isOpen)
+    return open
+  }
 }

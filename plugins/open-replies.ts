@@ -1,0 +1,41 @@
+import type { FastifyReply } from 'fastify'
+import fp from 'fastify-plugin'
+import { OpenResponses } from '../src/http/open-responses.ts'
+
+/** One packet can hold a thousand requests. Browsers and most clients do not pipeline at all. */
+const MAX_OPEN_PER_CONNECTION = 32
+
+/** An idle connection takes about 18 KiB, so these take 300 MiB. Node closes further ones. */
+const MAX_CONNECTIONS = 16_384
+
+/** Decorates `app.openReplies` and `app.onAbort`, and bounds connections and pipelined requests. */
+export const openRepliesPlugin = fp(
+  async function openReplies(app) {
+    const abortListeners: ((reply: FastifyReply) => void)[] = []
+    const openReplies = new OpenResponses<FastifyReply>((reply) => {
+      for (const listener of abortListeners) listener(reply)
+    })
+    app.decorate('openReplies', openReplies)
+    app.decorate('onAbort', (listener) => abortListeners.push(listener))
+    app.server.maxConnections = MAX_CONNECTIONS
+    app.addHook('onRequest', ({ socket }, reply, done) => {
+      if (openReplies.add(socket, reply) > MAX_OPEN_PER_CONNECTION) socket.destroy()
+      // The rest of the packet is not answered either.
+      if (socket.destroyed) reply.hijack()
+      else done()
+    })
+    app.addHook('onResponse', ({ socket }, reply, done) => {
+      openReplies.remove(socket, reply)
+      done()
+    })
+  },
+  { name: 'open-replies' },
+)
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    openReplies: OpenResponses<FastifyReply>
+    /** Registers a listener for replies that were not sent completely when their connection closed. */
+    onAbort: (listener: (reply: FastifyReply) => void) => void
+  }
+}
