@@ -32,7 +32,6 @@ export const accessLogPlugin = fp(
     })
     app.decorateReply('problemCode')
     app.decorateReply('readSummary')
-    app.decorateRequest('rejectedMethod')
     app.decorateRequest('isUnlogged', false)
     app.addHook('onResponse', (request, reply, done) => {
       record(request, reply, reply.statusCode)
@@ -64,7 +63,7 @@ function recordAborted(reply: FastifyReply): void {
  */
 function record(request: FastifyRequest, reply: FastifyReply, status: number): void {
   const { method, server, caller } = request
-  const route = request.rejectedMethod ? request.rejectedMethod.route : request.routeOptions.url
+  const route = request.routeOptions.url ?? request.rejectedRoute
   const { problemCode: code, readSummary, elapsedTime: durationMs } = reply
   const mode = modeOf(route, reply)
   server.metrics.requests.observe(
@@ -132,8 +131,6 @@ declare module 'fastify' {
     logRequest: (entry: AccessLogEntry) => void
   }
   interface FastifyRequest {
-    /** Set for a 405, and for a 404 of another method than GET: the pattern of the route that exists for GET. */
-    rejectedMethod: { route: string | undefined } | undefined
     /** Whether the request has no line of its own, because a summary counts it. */
     isUnlogged: boolean
   }

@@ -59,9 +59,7 @@ export const bearerAuthPlugin = fp(
     const { jwt, requiredScope, now, wallNow, schedule } = options
     app.decorateRequest('caller', null)
     // With a handler in this scope, unknown paths need a token too.
-    app.setNotFoundHandler(async () => {
-      throw new ProblemError('not-found')
-    })
+    app.setNotFoundHandler(app.rejectUnrouted)
     if (!jwt) {
       app.decorate('onKeyWithdrawn', () => () => {})
       return
@@ -155,7 +153,7 @@ export const bearerAuthPlugin = fp(
       await agent.destroy()
     })
   },
-  { name: 'bearer-auth', dependencies: ['life-cycle', 'metrics', 'problems'] },
+  { name: 'bearer-auth', dependencies: ['life-cycle', 'metrics', 'not-found'] },
 )
 
 declare module 'fastify' {

@@ -7,13 +7,12 @@ import { corsPlugin } from './cors.ts'
 import { jobPollerPlugin } from './job-poller.ts'
 import { jobQualityPlugin } from './job-quality.ts'
 import { lifeCyclePlugin } from './life-cycle.ts'
-import { methodNotAllowedPlugin } from './method-not-allowed.ts'
 import { metricsPlugin } from './metrics.ts'
+import { notFoundPlugin } from './not-found.ts'
 import { openRepliesPlugin } from './open-replies.ts'
 import { problemsPlugin } from './problems.ts'
 import { requestTracePlugin } from './request-trace.ts'
 import { responseHeadersPlugin } from './response-headers.ts'
-import { routeSchemasPlugin } from './route-schemas.ts'
 import { strictRequestPlugin } from './strict-request.ts'
 
 /** Dependencies of the plugins. */
@@ -44,8 +43,7 @@ export async function registerPlugins(
   await app.register(problemsPlugin)
   await app.register(strictRequestPlugin, config.server)
   await app.register(corsPlugin, config.cors)
-  await app.register(routeSchemasPlugin)
-  await app.register(methodNotAllowedPlugin)
+  await app.register(notFoundPlugin)
   await app.register(jobQualityPlugin, {
     cdf,
     identityProvider,

@@ -12,7 +12,7 @@ import { COMMON_HEADERS } from './response-headers.ts'
 const PROBLEM_TYPE = 'application/problem+json'
 
 /**
- * Answers every failure with a problem: errors of handlers, unknown routes, and errors of Fastify.
+ * Answers every failure with a problem: errors of handlers and of Fastify.
  * {@link answerFrameworkError} and {@link answerParserError} do the same for requests that never reach a hook.
  */
 export const problemsPlugin = fp(
@@ -22,9 +22,6 @@ export const problemsPlugin = fp(
       if (reply.raw.destroyed) return reply.hijack()
       return sendProblem(request, reply, error)
     })
-    app.setNotFoundHandler(async (request, reply) =>
-      sendProblem(request, reply, new ProblemError('not-found')),
-    )
   },
   { name: 'problems', dependencies: ['response-headers', 'access-log', 'open-replies'] },
 )

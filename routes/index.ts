@@ -1,7 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { bearerAuthPlugin } from '../plugins/bearer-auth.ts'
 import { callerRateLimitPlugin } from '../plugins/caller-rate-limit.ts'
-import { methodNotAllowedPlugin } from '../plugins/method-not-allowed.ts'
 import { requiredScopePlugin } from '../plugins/required-scope.ts'
 import type { Scheduler } from '../src/async/scheduler.ts'
 import type { Config } from '../src/config/config.ts'
@@ -30,7 +29,6 @@ export async function registerRoutes(app: FastifyInstance, options: RoutesOption
       await scope.register(bearerAuthPlugin, { ...config.auth, now, wallNow, schedule })
       await scope.register(callerRateLimitPlugin, { ...config.rateLimit, now })
       await scope.register(requiredScopePlugin, config.auth)
-      await scope.register(methodNotAllowedPlugin)
       await scope.register(jobQualityRoutes, { schedule, now })
       await scope.register(jobQualityListRoutes)
       await scope.register(jobQualityEventsRoutes, { schedule, wallNow })

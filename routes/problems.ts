@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { FastifyPluginAsync } from 'fastify'
+import { once } from '../src/async/once.ts'
 import type { PublicDocument } from '../src/http/public-document.ts'
 import { publicDocument } from '../src/http/public-document.ts'
 import { ProblemError } from '../src/problems/problem.ts'
@@ -11,22 +12,23 @@ import { sendPublicDocument } from './send-public-document.ts'
 
 /** `GET /problems/{slug}`: the page that the `type` of a problem links to. */
 export const problemRoutes: FastifyPluginAsync = async (app) => {
-  const pages = new Map<string, PublicDocument>()
+  const pages = new Map<string, () => Promise<PublicDocument>>()
+  const headers = { 'content-security-policy': PAGE_CSP }
   for (const code of PROBLEM_CODES) {
-    const document = await publicDocument(page(code), 'text/html; charset=utf-8', {
-      'content-security-policy': PAGE_CSP,
-    })
-    pages.set(code, document)
+    pages.set(
+      code,
+      once(() => publicDocument(page(code), 'text/html; charset=utf-8', headers)),
+    )
   }
 
   app.get<{ Params: { slug: string } }>(
     '/:slug',
     // The lookup validates the slug.
     { schema: SCHEMA, validatorCompiler: () => () => true },
-    (request, reply) => {
-      const document = pages.get(request.params.slug)
-      if (!document) throw new ProblemError('not-found')
-      return sendPublicDocument(request, reply, document)
+    async (request, reply) => {
+      const getPage = pages.get(request.params.slug)
+      if (!getPage) throw new ProblemError('not-found')
+      return sendPublicDocument(request, reply, await getPage())
     },
   )
 }

@@ -269,17 +269,15 @@ t.test('follows the naming conventions of Prometheus', async (t) => {
   t.match(text, /^cdf_job_quality_build_info\{version="[\d.]+",node="v26[\d.]+"\} 1$/m)
 })
 
-t.test('has samples of the event loop in the first scrape', async (t) => {
+t.test('has samples of the event loop soon after the start', async (t) => {
   const { samples } = await startMeasured(t)
-  const first = await samples()
-  for (const name of ['min', 'mean', 'p99', 'max']) {
-    const lag = first.filter((sample) => sample.name === `nodejs_eventloop_lag_${name}_seconds`)
-    t.equal(lag.length, 1, name)
-    t.ok(
-      lag.every(({ value }) => value > 0 && value < 60),
-      name,
-    )
-  }
+  const names = ['min', 'mean', 'p99', 'max'].map((name) => `nodejs_eventloop_lag_${name}_seconds`)
+  // Node takes a sample each 10 ms, and each scrape starts anew.
+  await until(async () => {
+    const lags = (await samples()).filter(({ name }) => names.includes(name))
+    return lags.length === names.length && lags.every(({ value }) => value > 0 && value < 60)
+  })
+  t.pass('all of them')
 })
 
 t.test('serves while the metrics port is in use, and listens on it when it is free', async (t) => {

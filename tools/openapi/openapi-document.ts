@@ -1,7 +1,7 @@
 import fastifySwagger from '@fastify/swagger'
 import type { RouteOptions } from 'fastify'
 import Fastify from 'fastify'
-import { routeSchemasPlugin } from '../../plugins/route-schemas.ts'
+import { DESCRIPTIVE_SCHEMAS } from '../../plugins/descriptive-schemas.ts'
 import { JOB_EVENT_SCHEMA, JOB_PROBLEM_SCHEMA } from '../../src/jobs/job-event.ts'
 import { JOB_QUALITY_LIST_SCHEMA } from '../../src/jobs/job-list.ts'
 import { JOB_QUALITY_SCHEMA } from '../../src/jobs/job-quality.ts'
@@ -35,8 +35,7 @@ export async function openApiDocument(
   routes: readonly RouteOptions[],
   serviceVersion: string,
 ): Promise<string> {
-  const app = Fastify()
-  await app.register(routeSchemasPlugin)
+  const app = Fastify({ schemaController: DESCRIPTIVE_SCHEMAS })
   for (const schema of [
     JOB_QUALITY_SCHEMA,
     JOB_QUALITY_LIST_SCHEMA,
