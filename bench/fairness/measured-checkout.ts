@@ -5,9 +5,10 @@ import { Agent, request } from 'undici'
 import { lasting, SCORES } from '../../simulator/upstream/simulated-job.ts'
 import type { Simulator } from '../../simulator/upstream/start-simulator.ts'
 import { startSimulator } from '../../simulator/upstream/start-simulator.ts'
+import { freePort } from '../../test/support/local-server.ts'
 import { pathOf } from '../servers/completed-job.ts'
 import { ask, endWithProcess } from '../support/measured-service.ts'
-import { freePort, untilStatus } from '../support/processes.ts'
+import { untilStatus } from '../support/processes.ts'
 
 /** Runs in the process of the service and answers each message with a {@link Memory}. */
 const PROBE = `process.on('message', async () => {

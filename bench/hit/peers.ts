@@ -3,10 +3,11 @@ import { writeFile } from 'node:fs/promises'
 import { get } from 'node:http'
 import { join } from 'node:path'
 import type { Simulator } from '../../simulator/upstream/start-simulator.ts'
+import { freePort } from '../../test/support/local-server.ts'
 import type { RecordedResponse, RecordedResponses } from '../servers/bare-node.ts'
 import { jobIds, pathOf } from '../servers/completed-job.ts'
 import { nginxConfig } from '../servers/nginx.ts'
-import { freePort, isInstalled, startPinned, untilStatus } from '../support/processes.ts'
+import { isInstalled, startPinned, untilStatus } from '../support/processes.ts'
 
 /** A server under load. */
 export interface Peer {

@@ -6,8 +6,9 @@ import { resolve } from 'node:path'
 import type { SimulatedJob } from '../../simulator/upstream/simulated-job.ts'
 import type { Simulator, SimulatorOptions } from '../../simulator/upstream/start-simulator.ts'
 import { startSimulator } from '../../simulator/upstream/start-simulator.ts'
+import { freePort } from '../../test/support/local-server.ts'
 import { pathOf } from '../servers/completed-job.ts'
-import { freePort, untilStatus } from './processes.ts'
+import { untilStatus } from './processes.ts'
 import { check } from './report.ts'
 
 /** Runs in the process of the service and answers each message with a {@link Sample}. */
