@@ -47,7 +47,10 @@ export const docsRoutes: FastifyPluginAsync<DocsOptions> = async (app, { enabled
   for (const url of ['/docs', '/docs/*']) {
     app.get(url, { schema: { hide: true } }, async (request, reply) => {
       const { pathname } = new URL(request.url, 'http://host')
-      if (now() >= validUntilMs) getRendered = once(render)
+      if (now() >= validUntilMs) {
+        validUntilMs = Number.POSITIVE_INFINITY
+        getRendered = once(render)
+      }
       const document = (await getRendered()).get(pathname)
       if (!document) throw new ProblemError('not-found')
       return sendPublicDocument(request, reply, document)

@@ -147,12 +147,15 @@ t.test('serves Swagger UI without a login while the issuer is down, and retries'
   const failures = () =>
     logs.filter(({ msg }) => msg === 'OpenID discovery for Swagger UI failed').length
   t.equal(failures(), 1)
+  clock.advance(30_000)
+  await Promise.all([policy(), policy(), policy()])
+  t.equal(failures(), 2, 'concurrent requests share one retry')
   simulator.identityProvider.faults.standing = undefined
   clock.advance(29_000)
   t.match(await policy(), "connect-src 'self';")
   clock.advance(1_000)
   t.match(await policy(), `connect-src 'self' ${simulator.url};`)
-  t.equal(failures(), 1)
+  t.equal(failures(), 2)
 })
 
 t.test('serves the contract, but no Swagger UI, with DOCS_ENABLED=false', async (t) => {
