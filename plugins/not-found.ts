@@ -1,3 +1,4 @@
+import { METHODS } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { ProblemError } from '../src/problems/problem.ts'
@@ -13,7 +14,7 @@ export const notFoundPlugin = fp(
       if (method === 'GET') patterns.push(url)
     })
     app.decorateRequest('rejectedRoute')
-    app.decorate('rejectUnrouted', async (request: FastifyRequest, reply: FastifyReply) => {
+    app.decorate('rejectUnrouted', (request: FastifyRequest, reply: FastifyReply) => {
       const segments = pathSegments(request)
       const route = patterns.find((pattern) => matches(pattern.split('/'), segments))
       if (request.method === 'GET' || route === undefined) throw new ProblemError('not-found')
@@ -22,9 +23,10 @@ export const notFoundPlugin = fp(
       throw new ProblemError('method-not-allowed')
     })
     app.setNotFoundHandler(app.rejectUnrouted)
-    // No route reads a body, so that a broken one does not matter.
-    app.removeAllContentTypeParsers()
-    app.addContentTypeParser('*', (_request, _payload, done) => done(null))
+    // No route reads a body, so that neither its form nor its type matters.
+    for (const method of METHODS) {
+      app.addHttpMethod(method, { hasBody: false, overrideExisting: true })
+    }
   },
   { name: 'not-found', dependencies: ['problems'] },
 )
@@ -47,7 +49,7 @@ function matches(pattern: string[], segments: string[]): boolean {
 declare module 'fastify' {
   interface FastifyInstance {
     /** The handler for requests without a route. */
-    rejectUnrouted: (request: FastifyRequest, reply: FastifyReply) => Promise<never>
+    rejectUnrouted: (request: FastifyRequest, reply: FastifyReply) => never
   }
   interface FastifyRequest {
     /** After a 405: the pattern of the route that exists for GET. */
