@@ -1,11 +1,11 @@
 # The service with its production dependencies. The first stage keeps the npm cache out of the image.
-# Node has the same major version as in package.json.
-FROM node:26-slim AS dependencies
+# Node has the same version as in package.json.
+FROM node:26.10.0-slim AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --omit=dev
 
-FROM node:26-slim
+FROM node:26.10.0-slim
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=3000 NODE_COMPILE_CACHE=/app/node_modules/.cache/compile
 WORKDIR /app
 COPY --from=dependencies /app/node_modules ./node_modules
@@ -21,5 +21,5 @@ RUN node src/server.ts 2>/dev/null || [ $? = 78 ]
 EXPOSE 3000 9464
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT || 3000}/health/live`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
-# Without a shell or npm, Node is process 1 and receives SIGTERM directly.
-CMD ["node", "src/server.ts"]
+# Without a shell or npm, Node is process 1 and receives SIGTERM directly. SIGUSR1 would open Node's debugger.
+CMD ["node", "--disable-sigusr1", "src/server.ts"]

@@ -4,6 +4,7 @@ import { cp, mkdir, readdir, readFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
+import { parse } from 'yaml'
 import { lasting, SCORES } from '../../simulator/upstream/simulated-job.ts'
 import { startSimulator } from '../../simulator/upstream/start-simulator.ts'
 import { JOB_ID } from '../support/fixtures.ts'
@@ -51,10 +52,12 @@ async function installProductionPackages(folder: string): Promise<void> {
   })
 }
 
-t.test('uses the major version of Node in package.json', async (t) => {
+t.test('the images have the version of Node in package.json', async (t) => {
   const { devDependencies } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
-  const major = devDependencies.node.split('.')[0]
-  t.ok(argumentsOf('FROM').every((image) => image.startsWith(`node:${major}-`)))
+  const compose = parse(await readFile(join(root, 'compose.yaml'), 'utf8'))
+  const images = argumentsOf('FROM').map((line) => line.split(' ')[0])
+  for (const image of [...images, compose.services.simulator.image])
+    t.equal(image, `node:${devDependencies.node}-slim`)
 })
 
 t.test('runs Node as process 1, not as root, and has a health check', async (t) => {
@@ -62,7 +65,11 @@ t.test('runs Node as process 1, not as root, and has a health check', async (t) 
   t.ok(
     instructions.indexOf('USER node') < instructions.findIndex((line) => line.startsWith('CMD ')),
   )
-  t.strictSame(JSON.parse(argumentsOf('CMD')[0] ?? ''), ['node', 'src/server.ts'])
+  t.strictSame(JSON.parse(argumentsOf('CMD')[0] ?? ''), [
+    'node',
+    '--disable-sigusr1',
+    'src/server.ts',
+  ])
   t.match(argumentsOf('HEALTHCHECK')[0], '/health/live')
   t.ok(argumentsOf('ENV').join(' ').includes('HOST=0.0.0.0'))
 })

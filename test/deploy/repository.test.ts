@@ -17,7 +17,10 @@ interface Step {
 interface Workflow {
   permissions: object
   concurrency: { group: string }
-  jobs: Record<string, { 'timeout-minutes': number; permissions?: object; steps: Step[] }>
+  jobs: Record<
+    string,
+    { needs?: string; 'timeout-minutes': number; permissions?: object; steps: Step[] }
+  >
 }
 
 t.test(
@@ -39,6 +42,28 @@ t.test(
       t.equal(settingsOf('actions/checkout')?.['persist-credentials'], false)
       for (const { uses } of steps.filter((step) => step.uses !== undefined))
         t.match(uses, /^actions\/[\w-]+@v\d+(\.\d+)*$/, 'an action of GitHub with a version tag')
+    }
+  },
+)
+
+t.test(
+  'the release workflow checks the tag, and publishes with an SBOM and provenance',
+  async (t) => {
+    const workflow: Workflow = parse(await read('.github/workflows/release.yml'))
+    const { check, publish } = workflow.jobs
+    t.strictSame(workflow.permissions, { contents: 'read' })
+    t.equal(check?.permissions, undefined)
+    t.ok(check?.steps.some((step) => step.run === '.ci/run'))
+    t.equal(publish?.needs, 'check')
+    t.match(publish?.permissions, { 'id-token': 'write', attestations: 'write' })
+    const commands = publish?.steps.map((step) => step.run).join('\n') ?? ''
+    for (const part of ['--sbom=true', '--provenance=mode=max', 'changelog.ts notes', 'npm run'])
+      t.match(commands, part)
+    for (const { steps } of [check, publish].filter((job) => job !== undefined)) {
+      for (const { uses } of steps.filter((step) => step.uses !== undefined))
+        t.match(uses, /^actions\/[\w-]+@v\d+(\.\d+)*$/, 'an action of GitHub with a version tag')
+      // An expression in a script can inject commands.
+      for (const { run = '' } of steps) t.notMatch(run, '${{')
     }
   },
 )
