@@ -44,7 +44,8 @@ export const jobQualityEventsRoutes: FastifyPluginAsync<JobQualityEventsOptions>
         return result
       })
       const results = await withTimeout(Promise.all(reads), RECONNECT_READ_MS, schedule, [])
-      if (results.length > 0 && hasSeenAll(lastEventId, results)) return reply.code(204).send()
+      if (results.length > 0 && hasSeenAll(lastEventId, jobIds, results))
+        return reply.code(204).send()
     }
     // Fastify would read the stream to find its length.
     if (request.method === 'HEAD') return reply.headers(STREAM_HEADERS).send(Readable.from([]))

@@ -1,4 +1,4 @@
-import { toCachedResponse } from '../../src/jobs/cached-response.ts'
+import { entityTagFor, toCachedResponse } from '../../src/jobs/cached-response.ts'
 import type { JobProblem } from '../../src/jobs/job-event.ts'
 import type { JobQualityList } from '../../src/jobs/job-list.ts'
 import type { JobQuality } from '../../src/jobs/job-quality.ts'
@@ -94,21 +94,24 @@ export const JOB_QUALITY_LIST_EXAMPLES: Record<string, { summary: string; value:
 
 const statusEvent = (quality: JobQuality) => {
   const { body, etag } = toCachedResponse(quality, 0, 0, 0)
-  return `event: status\nid: ${etag}\ndata: ${body}`
+  return `event: status\ndata: ${body}\nid: ${etag}\n\n`
 }
-const problemEvent = (problem: JobProblem) =>
-  `event: problem\nid: "${problem.code}"\ndata: ${JSON.stringify(problem)}`
+const problemEvent = (problem: JobProblem) => {
+  const id = entityTagFor(`${problem.jobId} "${problem.code}"`)
+  return `event: problem\ndata: ${JSON.stringify(problem)}\nid: ${id}\n\n`
+}
+
+/** A comment, then the first event with the reconnection time. */
+const STREAM_START = ': keep-alive\nretry: 2000\n'
 
 /** Event streams as sent. */
 export const JOB_EVENTS_EXAMPLES: Record<string, { summary: string; value: string }> = {
   untilDone: {
     summary: 'A job that is running, then Completed',
-    value: ['retry: 2000', statusEvent(running), statusEvent(completed), ''].join('\n\n'),
+    value: STREAM_START + statusEvent(running) + statusEvent(completed),
   },
   noSuchJob: {
     summary: 'An unknown job',
-    value: ['retry: 2000', problemEvent({ ...unknownJob, jobId: EXAMPLE_UNKNOWN_JOB_ID }), ''].join(
-      '\n\n',
-    ),
+    value: STREAM_START + problemEvent({ ...unknownJob, jobId: EXAMPLE_UNKNOWN_JOB_ID }),
   },
 }

@@ -1,17 +1,16 @@
 import { Readable } from 'node:stream'
 import type { Scheduler } from '../async/scheduler.ts'
 import type { JobId } from '../cdf/job-id.ts'
-import type { CachedResponse } from './cached-response.ts'
 import { entityTagFor } from './cached-response.ts'
 import type { JobPoller, JobSubscriber, SubscriptionContext } from './job-poller.ts'
 import type { ReadResult } from './read-result.ts'
 import { isFinal, stateTag } from './read-result.ts'
 
-/** The first block of a stream: an EventSource reconnects after this many milliseconds. */
-const RETRY = Buffer.from('retry: 2000\n\n')
-/** Proxies cut idle connections; a comment keeps them open. */
+/** An EventSource reconnects after this many milliseconds. Part of the first event: a block without data confuses clients. */
+const RETRY = 'retry: 2000\n'
+/** Proxies cut idle connections; a comment keeps them open. Without an empty line, because that would end an event. */
+const HEARTBEAT = ': keep-alive\n'
 const HEARTBEAT_MS = 15_000
-const HEARTBEAT = Buffer.from(': keep-alive\n\n')
 
 /** Options of {@link JobEventStream}. */
 export interface JobEventStreamOptions {
@@ -28,11 +27,11 @@ export interface JobEventStreamOptions {
 }
 
 /**
- * Server-sent events for jobs: `status` with a JobQuality and its entity tag as id, `problem` with a Problem and its
- * jobId. The stream ends when the state of every job is final.
+ * Server-sent events for jobs: `status` with a JobQuality, `problem` with a Problem and its jobId. The id of an event
+ * stands for all states that the stream has sent so far. The stream ends when the state of every job is final.
  *
  * For a slow client it buffers the latest state of each job and no history. (`@fastify/sse` sends heartbeats without
- * regard to backpressure, and serializes each event once per stream.)
+ * regard to backpressure.)
  * @see https://html.spec.whatwg.org/multipage/server-sent-events.html
  */
 export class JobEventStream extends Readable implements JobSubscriber {
@@ -52,7 +51,8 @@ export class JobEventStream extends Readable implements JobSubscriber {
     super({ highWaterMark: 1 })
     this.#options = options
     this.#remaining = options.jobIds.length
-    this.push(RETRY)
+    // Sends the response headers before the first event.
+    this.push(HEARTBEAT)
     const { schedule, jobIds, poller, context, endsInMs, known } = options
     for (const jobId of jobIds) poller.subscribe(jobId, this, context, known?.get(jobId))
     this.#scheduleHeartbeat()
@@ -106,25 +106,18 @@ export class JobEventStream extends Readable implements JobSubscriber {
     if (isComplete || (this.#isExpired && hasSentAll)) this.finish()
   }
 
-  /** One event per undelivered state. The bytes of a `status` event are shared by all streams. */
-  #takeEvents(): Buffer {
+  /** One event per undelivered state. */
+  #takeEvents(): string {
     const { jobIds, context } = this.#options
-    const events: Buffer[] = []
+    let events = ''
     for (const [jobId, result] of this.#pending) {
-      this.#sentTags.set(jobId, stateTag(result))
-      events.push(
-        result.response
-          ? statusEvent(result.response)
-          : problemEvent(jobId, result, context.requestId),
-      )
+      if (this.#sentTags.size === 0) events += RETRY
+      this.#sentTags.set(jobId, tagOf(jobId, result))
+      events += eventFields(jobId, result, context.requestId)
+      events += `id: ${eventId(jobIds.map((id) => this.#sentTags.get(id) ?? ''))}\n\n`
     }
     this.#pending.clear()
-    if (jobIds.length > 1) {
-      // The last event id stands for the state of all jobs. A block without data dispatches no event.
-      const tags = jobIds.map((jobId) => this.#sentTags.get(jobId) ?? '')
-      events.push(Buffer.from(`id: ${entityTagFor(tags.join())}\n\n`))
-    }
-    return Buffer.concat(events)
+    return events
   }
 
   #scheduleHeartbeat(): void {
@@ -147,30 +140,26 @@ export class JobEventStream extends Readable implements JobSubscriber {
  * @param lastEventId the `Last-Event-ID` header
  * @param results of all jobs of the stream, in their order
  */
-export function hasSeenAll(lastEventId: string, results: readonly ReadResult[]): boolean {
-  if (!results.every(isFinal)) return false
-  const tags = results.map(stateTag)
-  return tags.at(-1) === lastEventId || entityTagFor(tags.join()) === lastEventId
+export function hasSeenAll(
+  lastEventId: string,
+  jobIds: readonly JobId[],
+  results: readonly ReadResult[],
+): boolean {
+  const tags = results.map((result, index) => tagOf(jobIds[index] as JobId, result))
+  return results.every(isFinal) && eventId(tags) === lastEventId
 }
 
-const statusEvents = new WeakMap<CachedResponse, Buffer>()
-
-function statusEvent(response: CachedResponse): Buffer {
-  let event = statusEvents.get(response)
-  if (!event) {
-    event = Buffer.from(`event: status\nid: ${response.etag}\ndata: ${response.body}\n\n`)
-    statusEvents.set(response, event)
-  }
-  return event
+/** Identifies the state of one job among all jobs. */
+function tagOf(jobId: JobId, result: ReadResult): string {
+  return result.response ? result.response.etag : entityTagFor(`${jobId} ${stateTag(result)}`)
 }
 
-/** A permanent problem has an id, so that a client that reconnects with it gets a 204. */
-function problemEvent(
-  jobId: JobId,
-  result: Extract<ReadResult, { problem: object }>,
-  requestId: string,
-): Buffer {
-  const id = isFinal(result) ? `id: ${stateTag(result)}\n` : ''
-  const data = JSON.stringify({ ...result.problem.toProblem(requestId), jobId })
-  return Buffer.from(`event: problem\n${id}data: ${data}\n\n`)
+/** @param tags of all jobs of the stream, in their order; empty before the first event of a job */
+function eventId(tags: readonly string[]): string {
+  return tags.length === 1 ? String(tags[0]) : entityTagFor(tags.join())
+}
+
+function eventFields(jobId: JobId, { response, problem }: ReadResult, requestId: string): string {
+  if (response) return `event: status\ndata: ${response.body}\n`
+  return `event: problem\ndata: ${JSON.stringify({ ...problem.toProblem(requestId), jobId })}\n`
 }

@@ -24,6 +24,12 @@ const jsonOf = (name: string) => ({
   description: `A ${name} as JSON on one line.`,
 })
 
+const EVENT_ID = {
+  type: 'string',
+  description:
+    'Opaque. It stands for everything that the stream has sent so far. Send the last one as `Last-Event-ID` to resume.',
+}
+
 /** One server-sent event, as an EventSource dispatches it. */
 export const JOB_EVENT_SCHEMA = {
   anyOf: [
@@ -32,7 +38,7 @@ export const JOB_EVENT_SCHEMA = {
       required: ['event', 'id', 'data'],
       properties: {
         event: { type: 'string', const: 'status' },
-        id: { type: 'string', description: 'The ETag of the JobQuality.' },
+        id: EVENT_ID,
         data: jsonOf('JobQuality'),
       },
       $id: 'JobStatusEvent',
@@ -40,10 +46,10 @@ export const JOB_EVENT_SCHEMA = {
     },
     {
       type: 'object',
-      required: ['event', 'data'],
+      required: ['event', 'id', 'data'],
       properties: {
         event: { type: 'string', const: 'problem' },
-        id: { type: 'string', description: 'Present if the problem is permanent.' },
+        id: EVENT_ID,
         data: jsonOf('JobProblem'),
       },
       $id: 'JobProblemEvent',

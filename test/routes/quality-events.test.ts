@@ -112,7 +112,6 @@ t.test(
     await advance(60_000)
     await until(() => stream.events.length === 4)
     t.strictSame(stream.states(), ['upstream-throttled', 'Running', 'upstream-error', 'Running'])
-    t.equal(stream.events[0]?.id, undefined, 'the event of a transient problem has no id')
     t.notOk(stream.hasEnded())
   },
 )
@@ -158,16 +157,65 @@ t.test('streams several jobs until all of them are done', async (t) => {
   )
   t.equal(simulator.cdf.readsOf(done), 1)
 
-  const ids = stream.text().match(/(?<=^id: ).*$/gm) ?? []
-  const stop = await get(path, { 'last-event-id': ids.at(-1) ?? '' })
-  t.equal(stop.status, 204, 'the last id covers all jobs')
-  const more = await openEvents(t, `${url}${path}`, { 'last-event-id': ids[1] ?? '' })
-  await until(more.hasEnded)
-  t.equal(more.events.length, 3, 'an earlier id covers fewer jobs')
-  const [first] = stream.events
-  const one = await openEvents(t, `${url}${path}`, { 'last-event-id': first?.id ?? '' })
-  await until(one.hasEnded)
-  t.equal(one.events.length, 3, 'the first id covers one job')
+  const last = { 'last-event-id': stream.events.at(-1)?.id ?? '' }
+  t.equal((await get(path, last)).status, 204, 'the last id covers all jobs')
+  for (const { id = '' } of stream.events.slice(0, -1)) {
+    const more = await openEvents(t, `${url}${path}`, { 'last-event-id': id })
+    await until(more.hasEnded)
+    t.equal(more.events.length, 3, 'an earlier id covers fewer states')
+  }
+})
+
+t.test('loses no state if the connection breaks between two events', async (t) => {
+  const { url, simulator, advance } = await startFakeTimeService(t)
+  const [pending, done] = [jobIdOf(1), jobIdOf(2)]
+  simulator.cdf.addJob(progressing(pending))
+  simulator.cdf.addJob(lasting(done, 'Completed', SCORES))
+  const stream = await openEvents(t, `${url}${pathOf(pending, done)}`)
+  await until(() => stream.events.length === 2)
+  stream.close()
+  await advance(10_000)
+  await advance(10_000)
+  for (const { id = '' } of stream.events) {
+    const resumed = await openEvents(t, `${url}${pathOf(pending, done)}`, { 'last-event-id': id })
+    await until(resumed.hasEnded)
+    t.strictSame(resumed.states().sort(), ['Completed', 'Completed'])
+  }
+})
+
+t.test('events of different jobs never have the same id', async (t) => {
+  const { url, get } = await startFakeTimeService(t)
+  const stream = await openEvents(t, `${url}${PATH}`)
+  await until(stream.hasEnded)
+  const other = await openEvents(t, `${url}/jobs/${jobIdOf(1)}/quality/events`, {
+    'last-event-id': stream.events[0]?.id ?? '',
+  })
+  await until(other.hasEnded)
+  t.equal(other.events.length, 1)
+  t.not(other.events[0]?.id, stream.events[0]?.id)
+  const list = { 'last-event-id': stream.events[0]?.id ?? '' }
+  t.not((await get(pathOf(JOB_ID, jobIdOf(1)), list)).status, 204)
+})
+
+t.test('every block of a stream is an event with data and an id, or a comment', async (t) => {
+  const { url, simulator, advance } = await startFakeTimeService(t)
+  simulator.cdf.addJob(progressing(JOB_ID))
+  simulator.cdf.faults.next({ status: 429 })
+  const stream = await openEvents(t, `${url}${pathOf(JOB_ID, jobIdOf(1))}`)
+  await until(() => stream.events.length === 2)
+  await advance(60_000)
+  await until(stream.hasEnded)
+  const blocks = stream.text().split('\n\n')
+  t.equal(blocks.pop(), '')
+  for (const block of blocks) {
+    const fields = block.split('\n').filter((line) => !line.startsWith(':'))
+    t.strictSame(
+      fields.map((field) => field.slice(0, field.indexOf(':'))).filter((name) => name !== 'retry'),
+      ['event', 'data', 'id'],
+    )
+  }
+  t.match(stream.text(), /^: keep-alive\nretry: 2000\nevent: /)
+  t.strictSame(stream.retries, [2000], 'once')
 })
 
 t.test('shares one poll of CDF per job among all streams, waits and plain requests', async (t) => {
@@ -196,10 +244,11 @@ t.test('sends a comment every 15 seconds as a keep-alive', async (t) => {
   simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
   const stream = await openEvents(t, `${url}${PATH}`)
   await until(() => stream.events.length === 1)
+  const comments = stream.comments.length
   clock.advance(15_000)
-  await until(() => stream.comments.length === 1)
+  await until(() => stream.comments.length === comments + 1)
   clock.advance(30_000)
-  await until(() => stream.comments.length === 3)
+  await until(() => stream.comments.length === comments + 3)
   t.strictSame(stream.states(), ['Running'])
 })
 
@@ -210,8 +259,9 @@ t.test('ends when the access token of the caller expires', async (t) => {
   const token = await simulator.identityProvider.signCallerToken({ exp })
   const stream = await openEvents(t, `${url}${PATH}`, { authorization: `Bearer ${token}` })
   await until(() => stream.events.length === 1)
+  const comments = stream.comments.length
   clock.advance(110_000)
-  await until(() => stream.comments.length > 0)
+  await until(() => stream.comments.length > comments)
   t.notOk(stream.hasEnded())
   clock.advance(10_000)
   await until(stream.hasEnded)
