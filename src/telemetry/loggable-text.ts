@@ -1,7 +1,10 @@
-/** A text of another server for the log: without control and format characters, and at most `maxLength` code units. */
+/**
+ * A text from outside for the log: without control characters, format characters and Unicode line breaks, and at most
+ * `maxLength` code units.
+ */
 export function loggableText(text: string, maxLength = 100): string {
   return text
     .slice(0, maxLength)
-    .replace(/[\p{Cc}\p{Cf}]/gu, '')
+    .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '')
     .toWellFormed()
 }

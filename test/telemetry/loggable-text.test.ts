@@ -5,6 +5,7 @@ const texts: [name: string, text: string, logged: string][] = [
   ['plain text', 'Paused', 'Paused'],
   ['letters of any script', 'ångström 完了', 'ångström 完了'],
   ['line breaks and other control characters', 'a\r\nb\tc\u0000\u001b[31m\u0085d', 'abc[31md'],
+  ['line and paragraph separators', 'a\u2028b\u2029c', 'abc'],
   ['bidirectional controls', 'a\u202eb\u2066c\u200fd', 'abcd'],
   ['invisible characters', 'a\u200bb\ufeffc\u00add\u{e0041}', 'abcd'],
   ['a lone surrogate', 'a\ud83d', 'a\ufffd'],
