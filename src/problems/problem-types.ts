@@ -100,7 +100,7 @@ export const PROBLEM_TYPES = {
     title: 'Request headers too large',
     detail: 'The request line and the headers together are larger than this service accepts.',
     forCaller:
-      'Send fewer or smaller headers. The limit is 16 KiB including the request line. Large cookies are the usual cause.',
+      'Send fewer or smaller headers. The limit is 32 KiB including the request line. Large cookies are the usual cause.',
     forOperator:
       'No action is needed, unless other applications on the same host name set large cookies.',
   },

@@ -73,7 +73,7 @@ const SCENARIOS: Record<ProblemCode, Scenario> = {
   'headers-too-large': {
     send: async ({ port }, path) =>
       parseRaw(
-        await sendRaw(port, `GET ${path} HTTP/1.1\r\nhost: x\r\na: ${'a'.repeat(17_000)}\r\n\r\n`),
+        await sendRaw(port, `GET ${path} HTTP/1.1\r\nhost: x\r\na: ${'a'.repeat(33_000)}\r\n\r\n`),
       ),
   },
   'internal-error': {

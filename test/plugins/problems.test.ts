@@ -135,14 +135,14 @@ const rawRequests: [name: string, bytes: string, status: number, code: string][]
     'invalid-request',
   ],
   [
-    'headers over 16 KiB',
-    `GET / HTTP/1.1\r\nhost: x\r\na: ${'a'.repeat(17_000)}\r\n\r\n`,
+    'headers over 32 KiB',
+    `GET / HTTP/1.1\r\nhost: x\r\na: ${'a'.repeat(33_000)}\r\n\r\n`,
     431,
     'headers-too-large',
   ],
   [
-    'a URL over 16 KiB',
-    `GET /${'a'.repeat(17_000)} HTTP/1.1\r\nhost: x\r\n\r\n`,
+    'a URL over 32 KiB',
+    `GET /${'a'.repeat(33_000)} HTTP/1.1\r\nhost: x\r\n\r\n`,
     431,
     'headers-too-large',
   ],
@@ -201,6 +201,11 @@ const goodRaw: [name: string, bytes: string, status: number][] = [
   [
     'a host with a port',
     'GET /health/live HTTP/1.1\r\nhost: [::1]:3000\r\nconnection: close\r\n\r\n',
+    200,
+  ],
+  [
+    'headers of 31 KiB',
+    `GET /health/live HTTP/1.1\r\nhost: x\r\na: ${'a'.repeat(31 * 1024)}\r\nconnection: close\r\n\r\n`,
     200,
   ],
   ['HTTP/1.0 without host', 'GET /health/live HTTP/1.0\r\n\r\n', 200],
