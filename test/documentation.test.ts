@@ -4,6 +4,7 @@ import t from 'tap'
 import packageJson from '../package.json' with { type: 'json' }
 import { loadConfig } from '../src/config/config.ts'
 import { VARIABLES } from '../src/config/environment.ts'
+import { readRecipes } from './support/recipes.ts'
 
 const root = resolve(import.meta.dirname, '..')
 const read = (path: string) => readFile(join(root, path), 'utf8')
@@ -81,17 +82,9 @@ t.test('docs/configuration.md and .env.example list every variable and its defau
 
 t.test('every recipe in docs/configuration.md is a valid configuration', async (t) => {
   const folder = t.testdir({ secret: 'a secret' })
-  const recipes = [
-    ...textOf('docs/configuration.md').matchAll(/^### (.*)\n(?:(?!^#)[\s\S])*?```sh\n([^`]*)```/gm),
-  ]
-  t.ok(recipes.length >= 7)
-  for (const [, title = '', recipe = ''] of recipes) {
-    const variables = Object.fromEntries(
-      recipe
-        .split('\n')
-        .filter((line) => /^[A-Z]/.test(line))
-        .map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
-    )
+  const recipes = await readRecipes()
+  t.ok(recipes.size >= 8)
+  for (const [title, variables] of recipes) {
     t.doesNotThrow(
       () => loadConfig({ ...variables, IDP_CLIENT_SECRET_FILE: join(folder, 'secret') }),
       title,

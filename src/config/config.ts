@@ -42,8 +42,9 @@ function toConfig(environment: Environment) {
       jwt:
         environment.AUTH_MODE === 'jwt'
           ? {
-              issuer: environment.AUTH_ISSUER as string,
-              audience: environment.AUTH_AUDIENCE as string,
+              issuer: withoutDiscoveryPath(environment.AUTH_ISSUER as string),
+              audiences: splitList(environment.AUTH_AUDIENCE),
+              audienceClaim: environment.AUTH_AUDIENCE_CLAIM,
               jwksUrl: environment.AUTH_JWKS_URL,
               timeoutMs: environment.IDP_TIMEOUT_MS,
             }
@@ -101,24 +102,30 @@ function docsOauth(environment: Environment) {
   const { AUTH_ISSUER: issuer, DOCS_OAUTH_CLIENT_ID: clientId } = environment
   if (!issuer || !clientId) return undefined
   const scopes = splitList(environment.DOCS_OAUTH_SCOPES)
-  return { issuer, clientId, scopes, timeoutMs: environment.IDP_TIMEOUT_MS }
+  return {
+    issuer: withoutDiscoveryPath(issuer),
+    clientId,
+    scopes,
+    timeoutMs: environment.IDP_TIMEOUT_MS,
+  }
 }
 
 /** A token URL comes first, because configurations of the CDF Toolkit often have a tenant id too. */
 function authorizationServer(environment: Environment): AuthorizationServer {
   if (environment.IDP_TOKEN_URL) return { tokenUrl: new URL(environment.IDP_TOKEN_URL) }
   if (environment.IDP_DISCOVERY_URL) {
-    return {
-      issuer: new URL(
-        environment.IDP_DISCOVERY_URL.replace(/\/\.well-known\/openid-configuration\/?$/, ''),
-      ),
-    }
+    return { issuer: new URL(withoutDiscoveryPath(environment.IDP_DISCOVERY_URL)) }
   }
   return {
     tokenUrl: new URL(
       `https://login.microsoftonline.com/${environment.IDP_TENANT_ID}/oauth2/v2.0/token`,
     ),
   }
+}
+
+/** An issuer may be configured as the URL of its discovery document. */
+function withoutDiscoveryPath(issuer: string): string {
+  return issuer.replace(/\/\.well-known\/openid-configuration\/?$/, '')
 }
 
 function clientAuthentication(environment: Environment): ClientAuthentication {

@@ -3,6 +3,7 @@ import {
   choice,
   flag,
   integer,
+  isAbsoluteUri,
   isListOf,
   isNetwork,
   isOrigin,
@@ -14,7 +15,7 @@ import {
   url,
 } from './variable.ts'
 
-const audience = () => text(/^[\x21-\x7e]{1,1024}$/, 'an audience without spaces')
+const AUDIENCE = /^[\x21-\x7e]{1,1024}$/
 
 /** All environment variables of the service. `load-environment.ts` checks which of them are required. */
 export const VARIABLES = {
@@ -46,20 +47,27 @@ export const VARIABLES = {
     ['client_secret_post', 'client_secret_basic', 'private_key_jwt'],
     'client_secret_post',
   ),
-  IDP_TOKEN_URL: url(),
+  IDP_TOKEN_URL: url({ query: true }),
   IDP_TENANT_ID: text(
     /^[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/,
     'an Entra ID tenant: a GUID or a domain',
   ),
   IDP_DISCOVERY_URL: url(),
   IDP_SCOPES: scopes(),
-  IDP_AUDIENCE: audience(),
+  IDP_AUDIENCE: text(AUDIENCE, 'an audience without spaces'),
   IDP_TIMEOUT_MS: integer(5_000, 1, 60_000),
   AUTH_MODE: choice(['jwt', 'none'], 'jwt'),
   AUTH_ALLOW_ANONYMOUS: flag(false),
-  AUTH_ISSUER: url(),
-  AUTH_AUDIENCE: audience(),
-  AUTH_JWKS_URL: url(),
+  AUTH_ISSUER: text(
+    isAbsoluteUri,
+    'a URL with https:, without query, fragment and credentials; with AUTH_JWKS_URL, any absolute URI',
+  ),
+  AUTH_AUDIENCE: text(
+    (value) => isListOf((item) => AUDIENCE.test(item), value),
+    'audiences, separated by commas or spaces',
+  ),
+  AUTH_AUDIENCE_CLAIM: choice(['aud', 'client_id'], 'aud'),
+  AUTH_JWKS_URL: url({ query: true }),
   AUTH_REQUIRED_SCOPE: text(new RegExp(`^${SCOPE}{1,255}$`), 'one scope'),
   HOST: text(/^[A-Za-z0-9.:-]{1,255}$/, 'an IP address or host name to listen on', '127.0.0.1'),
   PORT: integer(3000, 0, 65_535),

@@ -1,6 +1,7 @@
 import { isLoopback } from '../http/loopback.ts'
 import type { Environment, VariableName } from './environment.ts'
 import { VARIABLES } from './environment.ts'
+import { url } from './variable.ts'
 
 /** The variables that are set. */
 type RawEnvironment = Partial<Record<VariableName, string>>
@@ -66,6 +67,8 @@ function* crossVariableIssues(raw: RawEnvironment): Generator<[VariableName, str
     yield ['METRICS_PORT', 'must be another port than PORT']
   }
   if (raw.DOCS_OAUTH_CLIENT_ID) yield* required(raw, 'AUTH_ISSUER')
+  if (raw.AUTH_ISSUER && !raw.AUTH_JWKS_URL && url().parse(raw.AUTH_ISSUER) === undefined)
+    yield ['AUTH_ISSUER', `must be ${url().expected}, unless AUTH_JWKS_URL is set`]
   if (raw.AUTH_MODE !== 'none') {
     yield* required(raw, 'AUTH_ISSUER')
     yield* required(raw, 'AUTH_AUDIENCE')

@@ -64,12 +64,19 @@ export function text<Default extends string | undefined = undefined>(
 }
 
 /** A URL that tokens and secrets may be sent to. */
-export function url(): Variable<string, undefined> {
-  const plain = /^https?:\/\/[^\s/?#@]+(?:\/[^\s?#]*)?$/
+export function url({ query = false } = {}): Variable<string, undefined> {
+  const plain = query
+    ? /^https?:\/\/[^\s/?#@]+(?:[/?][^\s#]*)?$/
+    : /^https?:\/\/[^\s/?#@]+(?:\/[^\s?#]*)?$/
   return text(
     (value) => plain.test(value) && isHttpsOrLoopback(value),
-    'a URL with https:, or with http: and a loopback host, without query, fragment and credentials',
+    `a URL with https:, or with http: and a loopback host, without ${query ? '' : 'query, '}fragment and credentials`,
   )
+}
+
+/** Whether a text is an absolute URI (RFC 3986 §4.3), of any scheme. */
+export function isAbsoluteUri(value: string): boolean {
+  return /^[a-z][a-z0-9+.-]*:[\x21-\x7e]{1,1024}$/i.test(value)
 }
 
 /** The characters of a scope (RFC 6749 §3.3), as a character class. */

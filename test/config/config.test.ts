@@ -206,7 +206,19 @@ const rejected: [name: string, variables: Record<string, string | undefined>, is
       [/^CDF_URL/],
     ],
     ['a URL with credentials', { CDF_URL: 'https://user:password@cdf.example' }, [/^CDF_URL/]],
-    ['a URL with a query', { IDP_TOKEN_URL: 'https://idp.example/token?x=y' }, [/^IDP_TOKEN_URL/]],
+    [
+      'a URL with a query',
+      { CDF_URL: 'https://cdf.example/?x=y', IDP_DISCOVERY_URL: 'https://idp.example?x=y' },
+      [/^CDF_URL must be .*without query, fragment and credentials$/, /^IDP_DISCOVERY_URL/],
+    ],
+    [
+      'a fragment or credentials in a URL with a query',
+      {
+        IDP_TOKEN_URL: 'https://idp.example/token?x=y#z',
+        AUTH_JWKS_URL: 'https://user:password@idp.example/keys?x=y',
+      },
+      [/^IDP_TOKEN_URL must be .*without fragment and credentials$/, /^AUTH_JWKS_URL must be/],
+    ],
     ['another scheme', { IDP_DISCOVERY_URL: 'file:///etc/passwd' }, [/^IDP_DISCOVERY_URL/]],
     [
       'an unknown method of client authentication',
@@ -229,6 +241,35 @@ const rejected: [name: string, variables: Record<string, string | undefined>, is
       [/^AUTH_ISSUER is required: a URL with https:/, /^AUTH_AUDIENCE is required/],
     ],
     ['an issuer with http', { AUTH_ISSUER: 'http://idp.example' }, [/^AUTH_ISSUER must be a URL/]],
+    [
+      'an issuer with http, without a JWKS URL',
+      { AUTH_ISSUER: 'http://adfs.example/adfs/services/trust' },
+      [/^AUTH_ISSUER must be a URL with https:.*, unless AUTH_JWKS_URL is set$/],
+    ],
+    [
+      'an issuer that is no absolute URI',
+      { AUTH_ISSUER: 'idp.example', AUTH_JWKS_URL: 'https://idp.example/keys' },
+      [/^AUTH_ISSUER must be a URL with https:.*; with AUTH_JWKS_URL, any absolute URI$/],
+    ],
+    [
+      'an issuer with a line break',
+      { AUTH_ISSUER: 'urn:a\nb', AUTH_JWKS_URL: 'https://idp.example/keys' },
+      [/^AUTH_ISSUER must be/],
+    ],
+    [
+      'an audience of more than 1024 characters, and two audiences for one',
+      { AUTH_AUDIENCE: `api://x,${'y'.repeat(1_025)}`, IDP_AUDIENCE: 'a b' },
+      [
+        /^IDP_AUDIENCE must be an audience without spaces$/,
+        /^AUTH_AUDIENCE must be audiences, sep/,
+      ],
+    ],
+    ['a list without audiences', { AUTH_AUDIENCE: ' , ' }, [/^AUTH_AUDIENCE must be audiences/]],
+    [
+      'an unknown audience claim',
+      { AUTH_AUDIENCE_CLAIM: 'azp' },
+      [/^AUTH_AUDIENCE_CLAIM must be one of aud, client_id$/],
+    ],
     [
       'a JWKS URL with http',
       { AUTH_JWKS_URL: 'http://idp.example/keys' },
@@ -363,12 +404,43 @@ t.test('verifies access tokens by default', async (t) => {
   t.strictSame(loadConfig(jwt).auth, {
     jwt: {
       issuer: 'https://idp.example/realms/r/',
-      audience: 'api://x',
+      audiences: ['api://x'],
+      audienceClaim: 'aud',
       jwksUrl: undefined,
       timeoutMs: 5000,
     },
     requiredScope: 'jobs:read',
   })
+})
+
+const issuers: [AUTH_ISSUER: string, AUTH_JWKS_URL: string, issuer: string][] = [
+  ['https://idp.example/realm/', '', 'https://idp.example/realm/'],
+  ['https://idp.example/realm/.well-known/openid-configuration', '', 'https://idp.example/realm'],
+  ['https://idp.example/realm/', 'https://idp.example/keys?appid=x', 'https://idp.example/realm/'],
+  ['http://adfs.example/adfs/services/trust', 'https://adfs.example/keys', ''],
+  ['urn:example:issuer', 'https://idp.example/keys', ''],
+]
+for (const [AUTH_ISSUER, AUTH_JWKS_URL, issuer] of issuers) {
+  t.test(`accepts ${AUTH_ISSUER} ${AUTH_JWKS_URL && 'with a JWKS URL'}`, async (t) => {
+    const { jwt } = loadConfig({
+      ...minimal,
+      ...{ AUTH_MODE: 'jwt', AUTH_AUDIENCE: 'api://x', AUTH_ISSUER, AUTH_JWKS_URL },
+    }).auth
+    t.equal(jwt?.issuer, issuer || AUTH_ISSUER)
+    t.equal(jwt?.jwksUrl, AUTH_JWKS_URL || undefined)
+  })
+}
+
+t.test('accepts several audiences, separated by commas or spaces', async (t) => {
+  const { jwt } = loadConfig({
+    ...minimal,
+    AUTH_MODE: 'jwt',
+    AUTH_ISSUER: 'https://idp.example',
+    AUTH_AUDIENCE: 'api://x, https://y.example z',
+    AUTH_AUDIENCE_CLAIM: 'client_id',
+  }).auth
+  t.strictSame(jwt?.audiences, ['api://x', 'https://y.example', 'z'])
+  t.equal(jwt?.audienceClaim, 'client_id')
 })
 
 t.test('trusts the given number of proxies or the given networks', async (t) => {

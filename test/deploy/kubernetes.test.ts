@@ -179,7 +179,7 @@ t.test('the environment of the example is a valid configuration', async (t) => {
   t.match(loadConfig({ ...environment, ...localSecret }), {
     listen: { host: '0.0.0.0', port: 3000 },
     cdf: { project: environment.CDF_PROJECT },
-    auth: { jwt: { audience: environment.AUTH_AUDIENCE } },
+    auth: { jwt: { audiences: [environment.AUTH_AUDIENCE] } },
   })
   t.throws(
     () => loadConfig(environment),

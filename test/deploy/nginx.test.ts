@@ -54,6 +54,9 @@ t.test(
     t.equal(stream.events.length, 2)
 
     simulator.cdf.addJob(lasting('1', 'Running'))
+    const authorization = `Bearer ${'x'.repeat(16 * 1024)}`
+    t.equal((await request(`${front}/jobs/1/quality`, { headers: { authorization } })).status, 200)
+
     const waited = await request(`${front}/jobs/1/quality`, { headers: { prefer: 'wait=1' } })
     t.equal(waited.status, 200)
   },

@@ -100,7 +100,6 @@ const good: [name: string, token: (testIssuer: TestIssuer) => Promise<string>][]
   ['a token of type JWT', ({ sign }) => sign({}, { typ: 'JWT' })],
   ['a token of type application/at+jwt', ({ sign }) => sign({}, { typ: 'application/AT+JWT' })],
   ['several audiences', ({ sign }) => sign({ aud: ['api://other', AUDIENCE] })],
-  ['an issuer with a slash at its end', ({ sign, issuer }) => sign({ iss: `${issuer}/` })],
   [
     'a clock that is half a minute behind',
     ({ sign }) => sign({ exp: Math.floor(Date.now() / 1000) - 25 }),
@@ -111,6 +110,10 @@ const good: [name: string, token: (testIssuer: TestIssuer) => Promise<string>][]
   ],
   ['the scope in scp', ({ sign }) => sign({ scope: undefined, scp: 'jobs:read' })],
   ['the scope in a list', ({ sign }) => sign({ scope: undefined, scp: ['other', 'jobs:read'] })],
+  [
+    'the scope as a permission',
+    ({ sign }) => sign({ scope: 'openid', permissions: ['jobs:read'] }),
+  ],
   ['the scope as a role', ({ sign }) => sign({ scope: undefined, roles: ['jobs:read'] })],
   ['ignored headers', ({ sign }) => sign({}, { jku: 'http://127.0.0.1:1/', x5t: 'x' })],
 ]
@@ -214,7 +217,7 @@ t.test('writes the reason of a rejection to the log only', async (t) => {
   await ask(await testIssuer.sign({ exp: 1 }))
   t.match(
     logs.find(({ msg }) => msg === 'authentication failed'),
-    { reason: 'ERR_JWT_EXPIRED exp', address: '127.0.0.1' },
+    { reason: 'exp', address: '127.0.0.1' },
   )
 })
 

@@ -18,6 +18,8 @@ export interface TestIssuer {
   published: Record<string, { privateKey: CryptoKey; publicKey: CryptoKey; alg: string }>
   /** A key that is not in the JWKS of the issuer. */
   attacker: { privateKey: CryptoKey; publicKey: CryptoKey; jwk: JWK }
+  /** Members of the discovery document besides `issuer` and `jwks_uri`, or instead of them; the test can change it. */
+  discovery: Record<string, unknown>
   /** The response to requests for the JWKS; the test can change it. If `silent`, the issuer never responds. */
   answer: { status: number; keys: JWK[]; silent: boolean }
   /** Number of requests for the JWKS. */
@@ -68,14 +70,12 @@ export async function startTestIssuer(t: Test): Promise<TestIssuer> {
     if (testIssuer.answer.silent) return
     response.setHeader('content-type', 'application/json')
     if (request.url === '/attacker') return response.end(JSON.stringify({ keys: [attackerJwk] }))
-    if (request.url === '/keys') {
+    if (request.url?.startsWith('/keys')) {
       testIssuer.fetches += 1
       response.statusCode = testIssuer.answer.status
       return response.end(JSON.stringify({ keys: testIssuer.answer.keys }))
     }
-    response.end(
-      JSON.stringify({ issuer: testIssuer.issuer, jwks_uri: `${testIssuer.issuer}/keys` }),
-    )
+    response.end(JSON.stringify({ issuer, jwks_uri: `${issuer}/keys`, ...testIssuer.discovery }))
   })
   const claims = (overrides: Claims = {}): Claims => {
     const nowSeconds = Math.floor(Date.now() / 1000)
@@ -98,6 +98,7 @@ export async function startTestIssuer(t: Test): Promise<TestIssuer> {
     attackerKeysUrl: `${issuer}/attacker`,
     published,
     attacker: { ...attackerPair, jwk: attackerJwk },
+    discovery: {},
     answer: {
       status: 200,
       keys: await Promise.all(Object.keys(published).map(jwkOf)),

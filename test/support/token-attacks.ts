@@ -161,6 +161,14 @@ export const TOKEN_ATTACKS: readonly TokenAttack[] = [
   { name: 'exp 0', token: ({ sign }) => sign({ exp: 0 }) },
   { name: 'a token without exp', token: ({ sign }) => sign({ exp: undefined }) },
   { name: 'an exp that is a string', token: ({ sign }) => sign({ exp: '9999999999' }) },
+  {
+    name: 'an exp that is infinite',
+    token: ({ compact, claims }) =>
+      compact(
+        { alg: 'RS256', kid: 'rsa' },
+        JSON.stringify(claims()).replace(/"exp":\d+/, '"exp":1e999'),
+      ),
+  },
   { name: 'an exp that is null', token: ({ sign }) => sign({ exp: null }) },
   { name: 'a token that is not valid yet', token: ({ sign }) => sign({ nbf: now() + 31 }) },
   { name: 'an nbf that is a string', token: ({ sign }) => sign({ nbf: '0' }) },
@@ -168,6 +176,10 @@ export const TOKEN_ATTACKS: readonly TokenAttack[] = [
   {
     name: 'an issuer that starts with the expected one',
     token: ({ sign, issuer }) => sign({ iss: `${issuer}.example` }),
+  },
+  {
+    name: 'an issuer with a slash at its end',
+    token: ({ sign, issuer }) => sign({ iss: `${issuer}/` }),
   },
   { name: 'an issuer in an array', token: ({ sign, issuer }) => sign({ iss: [issuer] }) },
   { name: 'a token without issuer', token: ({ sign }) => sign({ iss: undefined }) },
@@ -182,6 +194,16 @@ export const TOKEN_ATTACKS: readonly TokenAttack[] = [
     token: ({ sign }) => sign({ aud: { 0: 'api://cdf-job-quality' } }),
   },
   { name: 'a token without audience', token: ({ sign }) => sign({ aud: undefined }) },
+  {
+    name: 'claims in 3,000 brackets',
+    token: ({ sign }) => sign({ aud: JSON.parse('['.repeat(3_000) + ']'.repeat(3_000)) }),
+  },
+
+  // --- Other tokens of the issuer
+  { name: 'an ID token with nonce', token: ({ sign }) => sign({ nonce: 'n' }, { typ: 'JWT' }) },
+  { name: 'an ID token with at_hash', token: ({ sign }) => sign({ at_hash: 'h' }, { typ: 'JWT' }) },
+  { name: 'an ID token with token_use', token: ({ sign }) => sign({ token_use: 'id' }) },
+  { name: 'an ID token with typ', token: ({ sign }) => sign({ typ: 'ID' }, { typ: 'JWT' }) },
 
   // --- Malformed tokens
   { name: 'an empty token', token: () => '' },
@@ -213,7 +235,10 @@ export const TOKEN_ATTACKS: readonly TokenAttack[] = [
     name: 'the JSON serialization',
     token: ({ claims }) => JSON.stringify({ payload: claims(), signatures: [] }),
   },
-  { name: 'a token of more than 8 KiB', token: ({ sign }) => sign({ padding: 'x'.repeat(7_000) }) },
+  {
+    name: 'a token of more than 16 KiB',
+    token: ({ sign }) => sign({ padding: 'x'.repeat(12_000) }),
+  },
 ]
 
 function changeCharacter(token: string): string {

@@ -1,33 +1,21 @@
 import { randomBytes } from 'node:crypto'
-import type { JWTVerifyOptions, JWTVerifyResult } from 'jose'
-import { decodeJwt, errors, jwtVerify } from 'jose'
+import type { JWTPayload } from 'jose'
+import { decodeJwt, errors } from 'jose'
 import { LRUCache } from 'lru-cache'
-import { withoutTrailingSlash } from '../without-trailing-slash.ts'
+import type { ExpectedClaims } from './access-token-claims.ts'
+import { CLOCK_TOLERANCE_SECONDS, checkClaims } from './access-token-claims.ts'
 import { bearerTokenOf } from './bearer-token.ts'
 import type { Caller } from './caller.ts'
 import { sha256, toCaller } from './caller.ts'
-import type { JwksCache, KeySet } from './jwks-cache.ts'
-
-/** An invalid access token. The reason is for the log, never for the caller. */
-export class InvalidTokenError extends Error {
-  override readonly name = 'InvalidTokenError'
-  /** A fixed text, or an error code of jose with the name of the claim; nothing from the token. */
-  readonly reason: string
-
-  constructor(reason: string, options?: ErrorOptions) {
-    super(reason, options)
-    this.reason = reason
-  }
-}
+import { InvalidTokenError } from './invalid-token-error.ts'
+import type { JwksCache } from './jwks-cache.ts'
+import type { KeySet } from './key-set.ts'
 
 /** Options of {@link AccessTokenVerifier}. */
-export interface AccessTokenVerifierOptions {
+export interface AccessTokenVerifierOptions extends Omit<ExpectedClaims, 'issuer'> {
+  /** The keys, and the name of their issuer. */
   keys: Pick<JwksCache, 'current' | 'get' | 'refetch'>
-  /** Expected `iss`, with or without a trailing slash. */
-  issuer: string
-  /** Expected in `aud`. */
-  audience: string
-  /** Looked for in `scope`, `scp` and `roles`; absent = no scope is required. */
+  /** Looked for in `scope`, `scp`, `roles` and `permissions`; absent = no scope is required. */
   requiredScope?: string | undefined
   /** The wall clock, milliseconds since the epoch. */
   wallNow: () => number
@@ -40,12 +28,13 @@ const ALGORITHMS = [
 ]
 /** Allowed values of `typ` (RFC 8725 §3.11). Many issuers still send JWT, or no `typ`. */
 const TYPES: readonly unknown[] = [undefined, 'jwt', 'at+jwt', 'application/at+jwt']
-/** Allowed difference between the issuer's clock and this one. */
-const CLOCK_TOLERANCE_SECONDS = 30
-const MAX_TOKEN_LENGTH = 8 * 1024
+/** A token with 200 groups of Entra ID has 11 KiB. */
+const MAX_TOKEN_LENGTH = 16 * 1024
 const COMPACT_JWS = /^[\w-]+\.[\w-]+\.[\w-]+$/
 /** A cached token takes some hundred bytes. */
 const MAX_CACHED_TOKENS = 10_000
+/** A connection remembers its last header only up to this length: 64 MiB for 16,384 connections. */
+const MAX_REMEMBERED_LENGTH = 4 * 1024
 
 /** A verified token. Times are milliseconds since the epoch and include the clock tolerance. */
 interface VerifiedToken {
@@ -54,31 +43,35 @@ interface VerifiedToken {
   readonly expiresAtMs: number
 }
 
+/** What was verified with one set of keys. A result that comes after the keys have changed is lost with the old set. */
+class VerifiedTokens {
+  readonly keys: KeySet | undefined
+  /** By the hash of the token. The token itself is not stored. */
+  readonly byHash = new LRUCache<string, VerifiedToken>({ max: MAX_CACHED_TOKENS })
+  readonly lastByConnection = new WeakMap<
+    object,
+    { authorization: string; verified: VerifiedToken }
+  >()
+  /** Verifications in progress, by token. */
+  readonly inProgress = new Map<string, Promise<Caller>>()
+
+  constructor(keys: KeySet | undefined) {
+    this.keys = keys
+  }
+}
+
 /**
- * Verifies access tokens of callers: JWTs (RFC 9068, RFC 8725) of one issuer for one audience. A result is cached until
- * the token expires or the keys change, so a known token costs a hash instead of a signature check.
+ * Verifies access tokens of callers: JWTs (RFC 9068, RFC 8725) of one issuer. A result is cached until the token
+ * expires or the keys change, so a known token costs a hash instead of a signature check.
  */
 export class AccessTokenVerifier {
   readonly #options: AccessTokenVerifierOptions
-  readonly #verifyOptions: JWTVerifyOptions
   /** A new key per process, so that a subject cannot be searched for in old logs. */
   readonly #subjectKey = randomBytes(32)
-  /** By the hash of the token. The token itself is not stored. */
-  readonly #verified = new LRUCache<string, VerifiedToken>({ max: MAX_CACHED_TOKENS })
-  #lastByConnection = new WeakMap<object, { authorization: string; verified: VerifiedToken }>()
-  /** The keys that verified the cached tokens. */
-  #keys: KeySet | undefined
+  #tokens = new VerifiedTokens(undefined)
 
   constructor(options: AccessTokenVerifierOptions) {
-    const issuer = withoutTrailingSlash(options.issuer)
     this.#options = options
-    this.#verifyOptions = {
-      algorithms: ALGORITHMS,
-      issuer: [issuer, `${issuer}/`],
-      audience: options.audience,
-      requiredClaims: ['exp'],
-      clockTolerance: CLOCK_TOLERANCE_SECONDS,
-    }
   }
 
   /**
@@ -87,50 +80,27 @@ export class AccessTokenVerifier {
    */
   getCached(authorization: string | undefined, connection: object): Caller | undefined {
     if (authorization === undefined) return undefined
-    const keys = this.#options.keys.current()
-    if (keys !== this.#keys) {
-      this.#keys = keys
-      this.#verified.clear()
-      this.#lastByConnection = new WeakMap()
-    }
-    let last = this.#lastByConnection.get(connection)
-    if (last?.authorization !== authorization) {
+    const { byHash, lastByConnection } = this.#tokensOf(this.#options.keys.current())
+    const last = lastByConnection.get(connection)
+    let verified = last?.authorization === authorization ? last.verified : undefined
+    if (!verified) {
       const token = bearerTokenOf(authorization)
-      const verified = token === undefined ? undefined : this.#verified.get(sha256(token))
+      verified = token === undefined ? undefined : byHash.get(sha256(token))
       if (!verified) return undefined
-      last = { authorization, verified }
-      this.#lastByConnection.set(connection, last)
+      if (authorization.length <= MAX_REMEMBERED_LENGTH)
+        lastByConnection.set(connection, { authorization, verified })
     }
-    const { caller, notBeforeMs, expiresAtMs } = last.verified
+    const { caller, notBeforeMs, expiresAtMs } = verified
     const nowMs = this.#options.wallNow()
     return nowMs >= notBeforeMs && nowMs < expiresAtMs ? caller : undefined
   }
 
   /**
-   * Checks the form and the claims of a token, but not its signature.
-   * @throws InvalidTokenError
-   */
-  checkClaims(token: string): void {
-    const { issuer, audience } = this.#verifyOptions
-    let claims: ReturnType<typeof decodeJwt>
-    try {
-      claims = decodeJwt(token)
-    } catch {
-      throw new InvalidTokenError('malformed')
-    }
-    const isIntended =
-      [issuer].flat().includes(claims.iss) && [claims.aud].flat().includes(String(audience))
-    const expiresAtMs = ((claims.exp ?? 0) + CLOCK_TOLERANCE_SECONDS) * 1000
-    if (!isIntended || !(expiresAtMs > this.#options.wallNow()))
-      throw new InvalidTokenError('claims')
-  }
-
-  /**
-   * Verifies a token and caches the result.
+   * Verifies a token and caches the result. Concurrent calls with the same token share one verification.
    * @throws InvalidTokenError, or ProblemError `caller-keys-unavailable`
    */
   async verify(token: string): Promise<Caller> {
-    if (token.length > MAX_TOKEN_LENGTH) throw new InvalidTokenError('too long')
+    if (token.length > MAX_TOKEN_LENGTH) throw new InvalidTokenError('longer than 16 KiB')
     if (!COMPACT_JWS.test(token)) throw new InvalidTokenError('no compact JWS')
     const keys = await this.#options.keys.get()
     try {
@@ -142,48 +112,59 @@ export class AccessTokenVerifier {
     }
   }
 
-  async #verifyWith(keys: KeySet, token: string): Promise<Caller> {
-    const options = { ...this.#verifyOptions, currentDate: new Date(this.#options.wallNow()) }
-    const verified = await verifyJwt(token, keys, options).catch((error: unknown) => {
-      throw toInvalidTokenError(error)
-    })
-    const { exp = 0, nbf = 0 } = verified.payload
-    const { typ } = verified.protectedHeader
-    // JSON can hold numbers such as 1e999.
-    if (!Number.isFinite(exp)) throw new InvalidTokenError('ERR_JWT_CLAIM_VALIDATION_FAILED exp')
+  #verifyWith(keys: KeySet, token: string): Promise<Caller> {
+    const { byHash, inProgress } = this.#tokensOf(keys)
+    let result = inProgress.get(token)
+    if (!result) {
+      result = this.#checkToken(keys, token)
+        .then((verified) => {
+          byHash.set(sha256(token), verified)
+          return verified.caller
+        })
+        .finally(() => inProgress.delete(token))
+      inProgress.set(token, result)
+    }
+    return result
+  }
+
+  /** The claims come first: a token of another issuer then costs no signature check and no fetch of the JWKS. */
+  async #checkToken(keys: KeySet, token: string): Promise<VerifiedToken> {
+    const { wallNow, requiredScope } = this.#options
+    const nowMs = wallNow()
+    checkClaims(decodeClaims(token), { ...this.#options, issuer: keys.issuer }, nowMs)
+    const options = {
+      algorithms: ALGORITHMS,
+      clockTolerance: CLOCK_TOLERANCE_SECONDS,
+      currentDate: new Date(nowMs),
+    }
+    const { payload, protectedHeader } = await keys
+      .verify(token, options)
+      .catch((error: unknown) => {
+        throw toInvalidTokenError(error)
+      })
+    const { typ } = protectedHeader
     if (!TYPES.includes(typeof typ === 'string' ? typ.toLowerCase() : typ))
       throw new InvalidTokenError('typ')
-    const caller = toCaller(verified.payload, this.#subjectKey, this.#options.requiredScope)
-    // Not cached if the keys have changed meanwhile.
-    if (keys === this.#keys) {
-      this.#verified.set(sha256(token), {
-        caller,
-        notBeforeMs: (nbf - CLOCK_TOLERANCE_SECONDS) * 1000,
-        expiresAtMs: (exp + CLOCK_TOLERANCE_SECONDS) * 1000,
-      })
+    const { exp = 0, nbf = 0 } = payload
+    return {
+      caller: toCaller(payload, this.#subjectKey, requiredScope),
+      notBeforeMs: (nbf - CLOCK_TOLERANCE_SECONDS) * 1000,
+      expiresAtMs: (exp + CLOCK_TOLERANCE_SECONDS) * 1000,
     }
-    return caller
+  }
+
+  #tokensOf(keys: KeySet | undefined): VerifiedTokens {
+    if (keys !== this.#tokens.keys) this.#tokens = new VerifiedTokens(keys)
+    return this.#tokens
   }
 }
 
-/** `jwtVerify`, which also tries all keys of its kind for a token without a key id. */
-async function verifyJwt(
-  token: string,
-  keys: KeySet,
-  options: JWTVerifyOptions,
-): Promise<JWTVerifyResult> {
+/** The claims of a token whose signature is not verified yet. */
+function decodeClaims(token: string): JWTPayload {
   try {
-    return await jwtVerify(token, keys, options)
-  } catch (error) {
-    if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error
-    for await (const key of error) {
-      try {
-        return await jwtVerify(token, key, options)
-      } catch (keyError) {
-        if (!(keyError instanceof errors.JWSSignatureVerificationFailed)) throw keyError
-      }
-    }
-    throw new errors.JWSSignatureVerificationFailed()
+    return decodeJwt(token)
+  } catch (cause) {
+    throw new InvalidTokenError('malformed', { cause })
   }
 }
 
@@ -197,8 +178,8 @@ function isUnknownKey(error: unknown): boolean {
 }
 
 function toInvalidTokenError(cause: unknown): InvalidTokenError {
-  if (cause instanceof errors.JWTExpired || cause instanceof errors.JWTClaimValidationFailed)
-    return new InvalidTokenError(`${cause.code} ${cause.claim}`, { cause })
+  if (cause instanceof errors.JWTClaimValidationFailed)
+    return new InvalidTokenError(cause.claim, { cause })
   return new InvalidTokenError(cause instanceof errors.JOSEError ? cause.code : 'malformed', {
     cause,
   })

@@ -3,7 +3,7 @@ import type { JWTPayload } from 'jose'
 
 /** The caller that an access token identifies. */
 export interface Caller {
-  /** `client_id` (RFC 9068), `azp` or `appid`, cut at 200 characters; empty if the token has none. */
+  /** `client_id` (RFC 9068), `azp`, `appid` or `cid`, cut at 200 characters; empty if the token has none. */
   readonly clientId: string
   /**
    * `{ client, subject }` for the log, as serialized JSON. `subject` is a keyed hash, which tells callers apart without
@@ -23,16 +23,18 @@ const MAX_CLIENT_ID_LENGTH = 200
 /**
  * The caller from the claims of a verified token.
  * @param subjectKey key of the subject's hash
- * @param requiredScope looked for in `scope` (RFC 8693 §4.2), `scp` and `roles`; absent = no scope is required
+ * @param requiredScope looked for in `scope` (RFC 8693 §4.2), `scp`, `roles` and `permissions`; absent = no scope is required
  */
 export function toCaller(
   payload: JWTPayload,
   subjectKey: Buffer,
   requiredScope: string | undefined,
 ): Caller {
-  const { sub, client_id: clientId, azp, appid, scope, scp, roles } = payload
+  const { sub, client_id: clientId, azp, appid, cid, scope, scp, roles, permissions } = payload
   const subject = typeof sub === 'string' ? sub : ''
-  const client = String([clientId, azp, appid].find((value) => typeof value === 'string') ?? '')
+  const client = String(
+    [clientId, azp, appid, cid].find((value) => typeof value === 'string') ?? '',
+  )
   const shortClient = client.slice(0, MAX_CLIENT_ID_LENGTH)
   const subjectHash =
     subject && createHmac('sha256', subjectKey).update(subject).digest('base64url').slice(0, 16)
@@ -44,7 +46,7 @@ export function toCaller(
     key: subject || client ? sha256(`${subject.length}:${subject}${client}`) : '',
     hasRequiredScope:
       requiredScope === undefined ||
-      [scope, scp, roles].some((claim) => toList(claim).includes(requiredScope)),
+      [scope, scp, roles, permissions].some((claim) => toList(claim).includes(requiredScope)),
   }
 }
 

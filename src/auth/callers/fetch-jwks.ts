@@ -1,6 +1,7 @@
-import type { JSONWebKeySet, JWK } from 'jose'
 import type { IssuerRequest } from './issuer-metadata.ts'
 import { fetchIssuerMetadata, fetchJson } from './issuer-metadata.ts'
+import type { IssuerKeys } from './key-set.ts'
+import { toUsableJwk } from './usable-jwk.ts'
 
 /** Where the JWKS of an issuer is. */
 export interface JwksSource extends IssuerRequest {
@@ -8,26 +9,18 @@ export interface JwksSource extends IssuerRequest {
   jwksUrl?: string | undefined
 }
 
-/** 2048 bits (RFC 7518 §3.3) are 342 characters of base64url. jose rejects weaker keys. */
-const MIN_RSA_MODULUS_LENGTH = 342
-
 /**
- * Fetches the JWKS of an issuer and keeps the keys that can verify a token. A JWKS without any is an error.
- * @throws Error with a fixed message without any part of the response
+ * Fetches the JWKS of an issuer and keeps the keys that can verify a token. A JWKS without any is an error. With a
+ * JWKS URL, the issuer has the configured name, else the one in its discovery document.
+ * @throws Error whose message has nothing of the response but the name of another issuer, bounded and loggable
  * @see https://www.rfc-editor.org/rfc/rfc7517#section-5
  */
-export async function fetchJwks(source: JwksSource): Promise<JSONWebKeySet> {
-  const url = source.jwksUrl ?? (await fetchIssuerMetadata(source)).jwksUrl
-  const { keys } = await fetchJson(url, source)
-  const usable = Array.isArray(keys) ? keys.filter(canVerify) : []
+export async function fetchJwks(source: JwksSource): Promise<IssuerKeys> {
+  const { issuer, jwksUrl } = source.jwksUrl
+    ? { issuer: source.issuer, jwksUrl: source.jwksUrl }
+    : await fetchIssuerMetadata(source)
+  const { keys } = await fetchJson(jwksUrl, source)
+  const usable = Array.isArray(keys) ? keys.map(toUsableJwk).filter((key) => key !== undefined) : []
   if (usable.length === 0) throw new Error('the JWKS has no key for signatures')
-  return { keys: usable }
-}
-
-function canVerify(key: unknown): key is JWK {
-  if (typeof key !== 'object' || key === null) return false
-  const { kty, use, n } = key as JWK
-  if (use !== undefined && use !== 'sig') return false
-  if (kty === 'RSA') return typeof n === 'string' && n.length >= MIN_RSA_MODULUS_LENGTH
-  return kty === 'EC' || kty === 'OKP'
+  return { issuer, keys: usable }
 }

@@ -1,34 +1,46 @@
 import type { Dispatcher } from 'undici'
 import { isHttpsOrLoopback } from '../../http/loopback.ts'
 import { sendRequest } from '../../http/send-request.ts'
+import { loggableText } from '../../telemetry/loggable-text.ts'
 import { withoutTrailingSlash } from '../without-trailing-slash.ts'
 
 /** A request to an issuer. */
 export interface IssuerRequest {
-  /** As in `iss`, with or without a trailing slash. */
+  /** The configured name, with or without a trailing slash. */
   issuer: string
   /** For each HTTP request, body included. */
   timeoutMs: number
   dispatcher: Dispatcher
 }
 
-/** The endpoints of an issuer. Each URL has `https:`, or `http:` and a loopback host. */
+/** Name and endpoints of an issuer. Each URL has `https:`, or `http:` and a loopback host. */
 export interface IssuerMetadata {
+  /** `iss` of access tokens, which in AD FS is not the issuer of the document. It can be any text. */
+  issuer: string
   jwksUrl: string
   authorizationUrl: string | undefined
   tokenUrl: string | undefined
 }
 
+const MAX_LOGGED_LENGTH = 200
+
 /**
- * Fetches the discovery document of an issuer.
- * @throws Error with a fixed message without any part of the response
+ * Fetches the discovery document of an issuer. A trailing slash makes no difference.
+ * @throws Error whose message has nothing of the response but the name of another issuer, bounded and loggable
  * @see https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig
+ * @see https://learn.microsoft.com/openspecs/windows_protocols/ms-oidce/586de7dd-3385-47c7-93a2-935d9e90441c for `access_token_issuer`
  */
 export async function fetchIssuerMetadata(request: IssuerRequest): Promise<IssuerMetadata> {
-  const issuer = withoutTrailingSlash(request.issuer)
-  const metadata = await fetchJson(`${issuer}/.well-known/openid-configuration`, request)
-  if (typeof metadata.issuer !== 'string' || withoutTrailingSlash(metadata.issuer) !== issuer) {
-    throw new Error('the discovery document names another issuer')
+  const base = withoutTrailingSlash(request.issuer)
+  if (!isHttpsOrLoopback(base)) throw new Error('the issuer has no URL with https: for discovery')
+  const metadata = await fetchJson(`${base}/.well-known/openid-configuration`, request)
+  const { issuer, access_token_issuer: accessTokenIssuer } = metadata
+  if (typeof issuer !== 'string') throw new Error('the discovery document has no issuer')
+  if (withoutTrailingSlash(issuer) !== base) {
+    const [expected, received] = [base, issuer].map((name) => loggableText(name, MAX_LOGGED_LENGTH))
+    throw new Error(
+      `the discovery document names another issuer: expected ${expected}, received ${received}`,
+    )
   }
   const urlOf = (name: string) => {
     const value = metadata[name]
@@ -37,6 +49,7 @@ export async function fetchIssuerMetadata(request: IssuerRequest): Promise<Issue
   const jwksUrl = urlOf('jwks_uri')
   if (!jwksUrl) throw new Error('the discovery document has no jwks_uri with https:')
   return {
+    issuer: typeof accessTokenIssuer === 'string' ? accessTokenIssuer : issuer,
     jwksUrl,
     authorizationUrl: urlOf('authorization_endpoint'),
     tokenUrl: urlOf('token_endpoint'),

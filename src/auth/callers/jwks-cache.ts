@@ -1,14 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { JSONWebKeySet } from 'jose'
-import { createLocalJWKSet } from 'jose'
 import { ProblemError } from '../../problems/problem.ts'
-
-/** The public keys of the issuer, as jose takes them. The same object until the keys change. */
-export type KeySet = ReturnType<typeof createLocalJWKSet>
+import type { IssuerKeys } from './key-set.ts'
+import { KeySet } from './key-set.ts'
 
 /** Options of {@link JwksCache}. */
 export interface JwksCacheOptions {
-  fetchJwks: () => Promise<JSONWebKeySet>
+  fetchJwks: () => Promise<IssuerKeys>
   /** Monotonic clock, milliseconds. */
   now: () => number
   /** Called after each fetch with the number of keys or the error. */
@@ -54,7 +51,7 @@ export class JwksCache {
     return () => this.#listeners.delete(listener)
   }
 
-  /** The cached keys, unless they are older than a day. */
+  /** The cached keys, unless they are older than a day. The same object until they change. */
   current(): KeySet | undefined {
     return this.ageMs < MAX_AGE_MS ? this.#last?.set : undefined
   }
@@ -111,7 +108,7 @@ export class JwksCache {
       const jwks = await fetchJwks()
       const json = JSON.stringify(jwks)
       const previous = this.#last
-      const set = json === previous?.json ? previous.set : createLocalJWKSet(jwks)
+      const set = json === previous?.json ? previous.set : new KeySet(jwks)
       this.#last = { set, json, fetchedAtMs: now() }
       onFetch({ keys: jwks.keys.length })
       if (previous && set !== previous.set) for (const listener of this.#listeners) listener()

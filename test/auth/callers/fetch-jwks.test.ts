@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto'
 import type { Test } from 'tap'
 import t from 'tap'
 import { Agent } from 'undici'
@@ -14,49 +15,82 @@ async function startIssuer(t: Test, responses: Record<string, (origin: string) =
   })
   const dispatcher = new Agent()
   t.teardown(() => dispatcher.destroy())
-  return (source: { issuer?: string; jwksUrl?: string } = {}) =>
+  const fetch = (source: { issuer?: string; jwksUrl?: string } = {}) =>
     fetchJwks({
       issuer: `${origin}${source.issuer ?? ''}`,
       ...(source.jwksUrl && { jwksUrl: `${origin}${source.jwksUrl}` }),
       timeoutMs: 200,
       dispatcher,
     })
+  return { origin, fetch }
 }
 
 const NO_RESPONSE = Symbol('no response')
-const RSA = { kty: 'RSA', kid: 'a', use: 'sig', n: 'x'.repeat(342), e: 'AQAB' }
-const KEYS = { keys: [RSA] }
+const RSA = {
+  ...generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey.export({ format: 'jwk' }),
+  kid: 'a',
+}
+const KEYS = [RSA]
 const DISCOVERY = '/.well-known/openid-configuration'
 
 t.test(
-  'finds the JWKS URL in the discovery document, with and without a trailing slash in the issuer',
+  'finds JWKS URL and issuer in the discovery document, with and without a trailing slash in the configured issuer',
   async (t) => {
-    const fetch = await startIssuer(t, {
-      [`/realm${DISCOVERY}`]: (origin) => ({
-        issuer: `${origin}/realm/`,
-        jwks_uri: `${origin}/keys`,
-      }),
-      '/keys': () => ({ ...KEYS, extra: true }),
-    })
-    t.strictSame(await fetch({ issuer: '/realm' }), KEYS)
-    t.strictSame(await fetch({ issuer: '/realm/' }), KEYS)
+    for (const issuer of ['/realm', '/realm/']) {
+      const { origin, fetch } = await startIssuer(t, {
+        [`/realm${DISCOVERY}`]: (origin) => ({
+          issuer: `${origin}${issuer}`,
+          jwks_uri: `${origin}/keys?a=b`,
+        }),
+        '/keys?a=b': () => ({ keys: KEYS, extra: true }),
+      })
+      const expected = { issuer: `${origin}${issuer}`, keys: KEYS }
+      t.strictSame(await fetch({ issuer: '/realm' }), expected)
+      t.strictSame(await fetch({ issuer: '/realm/' }), expected)
+    }
   },
 )
 
-t.test('keeps only the asymmetric signing keys of a JWKS', async (t) => {
-  const others = [
-    { kty: 'oct', k: 'x' },
-    { ...RSA, use: 'enc' },
-    { ...RSA, n: 'AAAA' },
-  ]
-  const signingKeys = [RSA, { kty: 'EC', crv: 'P-256' }, { kty: 'OKP', crv: 'Ed25519' }]
-  const fetch = await startIssuer(t, { '/keys': () => ({ keys: [...others, ...signingKeys] }) })
-  t.strictSame(await fetch({ jwksUrl: '/keys' }), { keys: signingKeys })
+const accessTokenIssuers: [name: string, value: unknown, issuer: string | undefined][] = [
+  [
+    'another name',
+    'http://adfs.example/adfs/services/trust',
+    'http://adfs.example/adfs/services/trust',
+  ],
+  ['null', null, undefined],
+  ['a number', 1, undefined],
+]
+for (const [name, value, issuer] of accessTokenIssuers) {
+  t.test(
+    `takes the issuer of access tokens from access_token_issuer, which is ${name}`,
+    async (t) => {
+      const { origin, fetch } = await startIssuer(t, {
+        [DISCOVERY]: (origin) => ({
+          issuer: origin,
+          access_token_issuer: value,
+          jwks_uri: `${origin}/keys`,
+        }),
+        '/keys': () => ({ keys: KEYS }),
+      })
+      t.strictSame(await fetch(), { issuer: issuer ?? origin, keys: KEYS })
+    },
+  )
+}
+
+t.test('keeps only the usable keys of a JWKS', async (t) => {
+  const others = [null, 'x', { kty: 'oct', k: 'x' }, { ...RSA, use: 'enc' }, { kty: 'quantum' }]
+  const { origin, fetch } = await startIssuer(t, {
+    '/keys': () => ({ keys: [...others, { ...RSA, use: 'sig' }] }),
+  })
+  t.strictSame(await fetch({ jwksUrl: '/keys' }), { issuer: origin, keys: KEYS })
 })
 
 t.test('fetches no discovery document if the JWKS URL is configured', async (t) => {
-  const fetch = await startIssuer(t, { '/keys': () => KEYS })
-  t.strictSame(await fetch({ jwksUrl: '/keys' }), KEYS)
+  const { origin, fetch } = await startIssuer(t, { '/keys?appid=x': () => ({ keys: KEYS }) })
+  t.strictSame(await fetch({ issuer: '/any/', jwksUrl: '/keys?appid=x' }), {
+    issuer: `${origin}/any/`,
+    keys: KEYS,
+  })
 })
 
 const invalid: [name: string, responses: Record<string, (origin: string) => unknown>][] = [
@@ -66,6 +100,10 @@ const invalid: [name: string, responses: Record<string, (origin: string) => unkn
   [
     'the discovery document of another issuer',
     { [DISCOVERY]: (origin) => ({ issuer: 'https://idp.example', jwks_uri: `${origin}/keys` }) },
+  ],
+  [
+    'a discovery document without issuer',
+    { [DISCOVERY]: (origin) => ({ jwks_uri: `${origin}/keys` }), '/keys': () => ({ keys: KEYS }) },
   ],
   ['a discovery document without jwks_uri', { [DISCOVERY]: (origin) => ({ issuer: origin }) }],
   [
@@ -114,17 +152,36 @@ const invalid: [name: string, responses: Record<string, (origin: string) => unkn
 ]
 for (const [name, responses] of invalid) {
   t.test(`rejects ${name}`, async (t) => {
-    const fetch = await startIssuer(t, responses)
+    const { fetch } = await startIssuer(t, responses)
     await t.rejects(fetch())
   })
 }
 
-t.test('rejects an issuer with 120,000 slashes', async (t) => {
-  const fetch = await startIssuer(t, {
-    [DISCOVERY]: (origin) => ({
-      issuer: `${origin}${'/'.repeat(120_000)}x`,
-      jwks_uri: `${origin}/keys`,
-    }),
+t.test('sends no request for discovery over plain HTTP, except to a loopback host', async (t) => {
+  const dispatcher = new Agent({
+    connect: () => t.fail('a connection'),
   })
-  await t.rejects(fetch(), { message: 'the discovery document names another issuer' })
+  t.teardown(() => dispatcher.destroy())
+  for (const issuer of ['http://idp.example/realm', 'urn:example:issuer']) {
+    await t.rejects(fetchJwks({ issuer, timeoutMs: 200, dispatcher }), {
+      message: 'the issuer has no URL with https: for discovery',
+    })
+  }
+})
+
+t.test('names the expected and the received issuer, in at most 200 characters each', async (t) => {
+  const names: [issuer: string, logged: RegExp][] = [
+    ['/other', /received http:\/\/127\.0\.0\.1:\d+\/other$/],
+    [`${'/'.repeat(120_000)}x`, /received http:\/\/127\.0\.0\.1:\d+\/{170,180}$/],
+    ['/a\r\n\u2028b', /received http:\/\/127\.0\.0\.1:\d+\/ab$/],
+  ]
+  for (const [name, logged] of names) {
+    const { origin, fetch } = await startIssuer(t, {
+      [DISCOVERY]: (origin) => ({ issuer: `${origin}${name}`, jwks_uri: `${origin}/keys` }),
+    })
+    const { message } = (await fetch().catch((error: Error) => error)) as Error
+    const start = `the discovery document names another issuer: expected ${origin}, `
+    t.ok(message.startsWith(start), message)
+    t.match(message, logged)
+  }
 })

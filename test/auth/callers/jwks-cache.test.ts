@@ -1,18 +1,21 @@
-import type { JSONWebKeySet } from 'jose'
 import t from 'tap'
 import { JwksCache } from '../../../src/auth/callers/jwks-cache.ts'
+import type { IssuerKeys } from '../../../src/auth/callers/key-set.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { settle } from '../../support/wait.ts'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
 
-const jwks = (kid: string): JSONWebKeySet => ({ keys: [{ kty: 'RSA', kid, n: 'AQ', e: 'AQAB' }] })
+const jwks = (kid: string, issuer = 'https://idp.example'): IssuerKeys => ({
+  issuer,
+  keys: [{ kty: 'RSA', kid, n: 'AQ', e: 'AQAB' }],
+})
 
 /** A cache with a fake clock, and an issuer whose response the test can replace. */
 function setUp() {
   const clock = new FakeClock()
-  const issuer: { response: JSONWebKeySet | Error; fetches: number } = {
+  const issuer: { response: IssuerKeys | Error; fetches: number } = {
     response: jwks('one'),
     fetches: 0,
   }
@@ -75,9 +78,14 @@ t.test(
     t.equal(keys.current(), first)
     issuer.response = jwks('two')
     await next()
-    t.not(keys.current(), first)
-    t.equal(issuer.fetches, 3)
-    t.strictSame(waits, [10 * MINUTE, 10 * MINUTE, 10 * MINUTE])
+    const second = keys.current()
+    t.not(second, first)
+    issuer.response = jwks('two', 'https://idp.example/')
+    await next()
+    t.not(keys.current(), second, 'the issuer has another name')
+    t.equal(keys.current()?.issuer, 'https://idp.example/')
+    t.equal(issuer.fetches, 4)
+    t.strictSame(new Set(waits), new Set([10 * MINUTE]))
     await stop()
   },
 )

@@ -79,6 +79,16 @@ for (const method of ['client_secret_post', 'client_secret_basic', 'private_key_
   })
 }
 
+t.test('keeps the query of the token URL', async (t) => {
+  const { server, requests } = await startTokenEndpoint(t, {
+    status: 200,
+    body: { access_token: 'token', token_type: 'bearer' },
+  })
+  server.tokenUrl.search = '?p=b2c_policy'
+  t.equal((await tokenRequester(t, { server })()).accessToken, 'token')
+  t.match(requests, [{ path: '/token?p=b2c_policy' }])
+})
+
 for (const suffix of ['', '/']) {
   t.test(
     `discovers the token endpoint of an issuer ${suffix ? 'with' : 'without'} a trailing slash`,
