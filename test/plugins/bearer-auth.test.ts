@@ -396,7 +396,7 @@ t.test('copies no input of a caller to the log or to headers', async (t) => {
   const { port, testIssuer, logs } = await start(t)
   const token = await testIssuer.sign({
     sub: 'x"\n{"level":60,"msg":"forged"}',
-    client_id: 'a\r\nset-cookie: b',
+    client_id: 'a\r\nset-cookie: b\u2028c',
   })
   const raw = await sendRaw(
     port,
@@ -406,6 +406,11 @@ t.test('copies no input of a caller to the log or to headers', async (t) => {
   t.equal(answer.status, 200)
   t.equal(answer.headers.get('set-cookie'), null)
   t.notOk(logs.some(({ msg }) => msg === 'forged'))
+  await until(() => logs.some(({ msg }) => msg === 'request'))
+  t.match(
+    logs.find(({ msg }) => msg === 'request'),
+    { caller: { client: 'aset-cookie: bc' } },
+  )
 })
 
 t.test('finds the right key among keys without an id, and ignores weak keys', async (t) => {

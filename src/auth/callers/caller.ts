@@ -1,9 +1,10 @@
 import { createHmac, hash } from 'node:crypto'
 import type { JWTPayload } from 'jose'
+import { loggableText } from '../../telemetry/loggable-text.ts'
 
 /** The caller that an access token identifies. */
 export interface Caller {
-  /** `client_id` (RFC 9068), `azp`, `appid` or `cid`, cut at 200 characters; empty if the token has none. */
+  /** `client_id` (RFC 9068), `azp`, `appid` or `cid` for the log, cut at 200 characters; empty if the token has none. */
   readonly clientId: string
   /**
    * `{ client, subject }` for the log, as serialized JSON. `subject` is a keyed hash, which tells callers apart without
@@ -35,12 +36,12 @@ export function toCaller(
   const client = String(
     [clientId, azp, appid, cid].find((value) => typeof value === 'string') ?? '',
   )
-  const shortClient = client.slice(0, MAX_CLIENT_ID_LENGTH)
+  const clientForLog = loggableText(client, MAX_CLIENT_ID_LENGTH)
   const subjectHash =
     subject && createHmac('sha256', subjectKey).update(subject).digest('base64url').slice(0, 16)
   return {
-    clientId: shortClient,
-    logFields: JSON.stringify({ client: shortClient, subject: subjectHash }),
+    clientId: clientForLog,
+    logFields: JSON.stringify({ client: clientForLog, subject: subjectHash }),
     expiresAtMs: (payload.exp ?? 0) * 1000,
     // The length separates subject and client unambiguously.
     key: subject || client ? sha256(`${subject.length}:${subject}${client}`) : '',
