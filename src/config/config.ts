@@ -65,6 +65,7 @@ function toConfig(environment: Environment) {
     },
     server: {
       logLevel: environment.LOG_LEVEL,
+      keepAliveTimeoutMs: environment.KEEP_ALIVE_TIMEOUT_MS,
       trustProxy: trustProxy(environment.TRUST_PROXY),
       loopbackHostOnly: environment.AUTH_MODE === 'none' && !environment.AUTH_ALLOW_ANONYMOUS,
     },

@@ -72,6 +72,7 @@ export const VARIABLES = {
   HOST: text(/^[A-Za-z0-9.:-]{1,255}$/, 'an IP address or host name to listen on', '127.0.0.1'),
   PORT: integer(3000, 0, 65_535),
   METRICS_PORT: integer(9464, 0, 65_535),
+  KEEP_ALIVE_TIMEOUT_MS: integer(72_000, 1_000, 3_600_000),
   LOG_LEVEL: choice(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], 'info'),
   CORS_ORIGINS: text(
     (value) => value === '*' || isListOf(isOrigin, value),

@@ -40,7 +40,12 @@ t.test('has a default for every optional variable', async (t) => {
     cors: { origins: [] },
     listen: { host: '127.0.0.1', port: 3000 },
     metrics: { listen: { host: '127.0.0.1', port: 9464 } },
-    server: { logLevel: 'info', trustProxy: false, loopbackHostOnly: true },
+    server: {
+      logLevel: 'info',
+      keepAliveTimeoutMs: 72_000,
+      trustProxy: false,
+      loopbackHostOnly: true,
+    },
     docs: { enabled: true, oauth: undefined },
     jobs: {
       cacheMaxEntries: 10_000,
@@ -314,6 +319,7 @@ const rejected: [name: string, variables: Record<string, string | undefined>, is
       { JOB_CACHE_MAX_ENTRIES: '1e999' },
       [/^JOB_CACHE_MAX_ENTRIES/],
     ],
+    ['no keep-alive time', { KEEP_ALIVE_TIMEOUT_MS: '0' }, [/^KEEP_ALIVE_TIMEOUT_MS must be/]],
     ['the same port for two listeners', { PORT: '9464' }, [/^METRICS_PORT must be another port/]],
     ['a negative limit', { RATE_LIMIT_PER_MINUTE: '-1' }, [/^RATE_LIMIT_PER_MINUTE/]],
   ]
