@@ -5,15 +5,35 @@ import fp from 'fastify-plugin'
 export interface CorsOptions {
   /** Exact origins, or `*` alone; empty = no CORS headers at all. */
   origins: readonly string[]
+  /** Names of request headers that are allowed besides {@link ALLOWED_REQUEST_HEADERS}. */
+  allowHeaders: readonly string[]
 }
 
 const ALLOWED_REQUEST_HEADERS = [
+  // What the API reads.
   'Authorization',
   'If-None-Match',
   'Prefer',
   'X-Request-Id',
   'Traceparent',
   'Last-Event-ID',
+  // What HTTP clients of front ends add to any request.
+  'Accept',
+  'Cache-Control',
+  'Content-Type',
+  'Pragma',
+  'X-Requested-With',
+  // What tracing adds to any request: W3C Trace Context and Baggage, Sentry, Application Insights, Datadog.
+  'Tracestate',
+  'Baggage',
+  'Sentry-Trace',
+  'Request-Id',
+  'Request-Context',
+  'X-Datadog-Trace-Id',
+  'X-Datadog-Parent-Id',
+  'X-Datadog-Origin',
+  'X-Datadog-Sampling-Priority',
+  'X-Datadog-Tags',
 ]
 const EXPOSED_RESPONSE_HEADERS = [
   'Age',
@@ -25,15 +45,6 @@ const EXPOSED_RESPONSE_HEADERS = [
   'X-Request-Id',
 ]
 
-/** Headers of the response to a preflight request. Chromium caches it for at most two hours. */
-const PREFLIGHT_HEADERS = Object.freeze({
-  'access-control-allow-methods': 'GET, HEAD',
-  'access-control-allow-headers': ALLOWED_REQUEST_HEADERS.join(', '),
-  'access-control-max-age': '7200',
-  // Without it, Safari waits for a body.
-  'content-length': '0',
-})
-
 /**
  * CORS for the configured origins, without credentials: callers send a bearer token, never a cookie. Preflight requests
  * need no token.
@@ -43,7 +54,7 @@ const PREFLIGHT_HEADERS = Object.freeze({
  * @see https://fetch.spec.whatwg.org/#http-cors-protocol
  */
 export const corsPlugin = fp(
-  async function cors(app, { origins }: CorsOptions) {
+  async function cors(app, { origins, allowHeaders }: CorsOptions) {
     const isOn = origins.length > 0
     const deniedHeaders = Object.freeze(isOn ? { vary: 'Origin' } : {})
     const allowedHeaders = (origin: string) =>
@@ -59,9 +70,17 @@ export const corsPlugin = fp(
     app.decorate('corsHeadersFor', corsHeadersFor)
     if (!isOn) return
 
+    const preflightHeaders = {
+      'access-control-allow-methods': 'GET, HEAD',
+      'access-control-allow-headers': [...ALLOWED_REQUEST_HEADERS, ...allowHeaders].join(', '),
+      // Chromium caches the response for at most two hours.
+      'access-control-max-age': '7200',
+      // Without it, Safari waits for a body.
+      'content-length': '0',
+    }
     app.addHook('onRequest', (request, reply, done) => {
       if (request.method !== 'OPTIONS' || !isPreflight(request)) return done()
-      reply.code(204).headers(PREFLIGHT_HEADERS).send()
+      reply.code(204).headers(preflightHeaders).send()
     })
     app.addHook('onSend', ({ headers }, reply, _payload, done) => {
       const vary = reply.getHeader('vary')

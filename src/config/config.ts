@@ -56,7 +56,10 @@ function toConfig(environment: Environment) {
       maxWatchedJobs: environment.CALLER_MAX_WATCHED_JOBS,
     },
     rateLimit: { perMinute: environment.RATE_LIMIT_PER_MINUTE },
-    cors: { origins: splitList(environment.CORS_ORIGINS) },
+    cors: {
+      origins: splitList(environment.CORS_ORIGINS),
+      allowHeaders: splitList(environment.CORS_ALLOW_HEADERS),
+    },
     listen: { host: environment.HOST, port: environment.PORT },
     metrics: {
       listen: environment.METRICS_PORT

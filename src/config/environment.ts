@@ -4,6 +4,7 @@ import {
   flag,
   integer,
   isAbsoluteUri,
+  isHeaderName,
   isListOf,
   isNetwork,
   isOrigin,
@@ -77,6 +78,10 @@ export const VARIABLES = {
   CORS_ORIGINS: text(
     (value) => value === '*' || isListOf(isOrigin, value),
     'exact origins such as https://app.example, separated by commas, or *',
+  ),
+  CORS_ALLOW_HEADERS: text(
+    (value) => isListOf(isHeaderName, value),
+    'names of request headers such as X-Client-Version, separated by commas',
   ),
   TRUST_PROXY: text(
     (value) => /^(false|\d{1,2})$/.test(value) || isListOf(isNetwork, value),

@@ -103,6 +103,11 @@ export function isOrigin(value: string): boolean {
   return /^https?:\/\/[^*]+$/.test(value) && URL.canParse(value) && new URL(value).origin === value
 }
 
+/** Whether a text is the name of an HTTP header (RFC 9110 §5.1). The wildcard of CORS is none. */
+export function isHeaderName(value: string): boolean {
+  return /^[A-Za-z0-9!#$%&'+.^_`|~-]{1,100}$/.test(value)
+}
+
 /** Whether a text is an IP address or a network such as `10.0.0.0/8`. The prefix length 0 would match every address. */
 export function isNetwork(value: string): boolean {
   const [address = '', prefix, ...rest] = value.split('/')

@@ -37,7 +37,7 @@ t.test('has a default for every optional variable', async (t) => {
     auth: { jwt: undefined, requiredScope: undefined },
     watches: { maxStreams: 256, maxWatchedJobs: 1_000 },
     rateLimit: { perMinute: 600 },
-    cors: { origins: [] },
+    cors: { origins: [], allowHeaders: [] },
     listen: { host: '127.0.0.1', port: 3000 },
     metrics: { listen: { host: '127.0.0.1', port: 9464 } },
     server: {
@@ -295,9 +295,11 @@ const rejected: [name: string, variables: Record<string, string | undefined>, is
     ['the origin * in a list', { CORS_ORIGINS: '*,https://app.example' }, [/^CORS_ORIGINS/]],
     [
       'lists of empty items',
-      { CORS_ORIGINS: ',', TRUST_PROXY: ',' },
-      [/^CORS_ORIGINS/, /^TRUST_PROXY/],
+      { CORS_ORIGINS: ',', CORS_ALLOW_HEADERS: ',', TRUST_PROXY: ',' },
+      [/^CORS_ORIGINS/, /^CORS_ALLOW_HEADERS/, /^TRUST_PROXY/],
     ],
+    ['a header with a value', { CORS_ALLOW_HEADERS: 'X-A: 1' }, [/^CORS_ALLOW_HEADERS must be/]],
+    ['the wildcard for headers', { CORS_ALLOW_HEADERS: '*' }, [/^CORS_ALLOW_HEADERS must be/]],
     ['the network of all addresses', { TRUST_PROXY: '0.0.0.0/0' }, [/^TRUST_PROXY/]],
     [
       'TRUST_PROXY=true',
@@ -462,8 +464,10 @@ t.test('trusts the given number of proxies or the given networks', async (t) => 
 
 t.test('parses lists', async (t) => {
   const origins = 'https://app.example,https://other.example:8443'
-  t.strictSame(loadConfig({ ...minimal, CORS_ORIGINS: origins }).cors, {
+  const allowed = { CORS_ORIGINS: origins, CORS_ALLOW_HEADERS: 'X-Client-Version, x-tenant' }
+  t.strictSame(loadConfig({ ...minimal, ...allowed }).cors, {
     origins: ['https://app.example', 'https://other.example:8443'],
+    allowHeaders: ['X-Client-Version', 'x-tenant'],
   })
   const docs = {
     AUTH_ISSUER: 'https://idp.example',
