@@ -20,7 +20,9 @@ export interface JobQualityEventsOptions {
 const RECONNECT_READ_MS = 1_000
 
 const STREAM_HEADERS = Object.freeze({
-  'content-type': 'text/event-stream',
+  'content-type': 'text/event-stream; charset=utf-8',
+  // A proxy that compresses events often holds them back, too (RFC 9111 §5.2.2.6).
+  'cache-control': 'private, no-cache, no-transform',
   // nginx must not buffer events.
   'x-accel-buffering': 'no',
   // A stream that ends during shutdown must not leave a keep-alive connection behind.

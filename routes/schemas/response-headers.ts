@@ -28,7 +28,7 @@ const HEADERS = {
     type: 'string',
     required: true,
     description:
-      '`private, no-cache` for jobs: store it, and revalidate it with If-None-Match before each use. `no-cache` for public documents, `no-store` for problems and probes.',
+      '`private, no-cache` for jobs: store it, and revalidate it with If-None-Match before each use. Event streams add `no-transform`. `no-cache` for public documents, `no-store` for problems and probes.',
     example: 'private, no-cache',
   },
   vary: {

@@ -19,9 +19,9 @@ t.test('streams each status of a job until it is done', async (t) => {
   simulator.cdf.addJob(progressing(JOB_ID))
   const stream = await openEvents(t, `${url}${PATH}`)
   t.equal(stream.status, 200)
-  t.equal(stream.headers.get('content-type'), 'text/event-stream')
+  t.equal(stream.headers.get('content-type'), 'text/event-stream; charset=utf-8')
   t.equal(stream.headers.get('x-accel-buffering'), 'no')
-  t.equal(stream.headers.get('cache-control'), 'private, no-cache')
+  t.equal(stream.headers.get('cache-control'), 'private, no-cache, no-transform')
   t.equal(stream.headers.get('content-encoding'), null)
   t.equal(stream.headers.get('vary'), 'Authorization')
   t.equal(stream.headers.get('x-content-type-options'), 'nosniff')
@@ -485,7 +485,8 @@ t.test('answers HEAD without reading CDF', async (t) => {
   for (const path of [PATH, pathOf(JOB_ID)]) {
     const head = await request(`${url}${path}`, { method: 'HEAD' })
     t.equal(head.status, 200)
-    t.equal(head.headers.get('content-type'), 'text/event-stream')
+    t.equal(head.headers.get('content-type'), 'text/event-stream; charset=utf-8')
+    t.equal(head.headers.get('cache-control'), 'private, no-cache, no-transform')
     t.equal(head.headers.get('content-length'), null)
   }
   t.equal(simulator.cdf.requests.length, 0)
