@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { matchesIfNoneMatch } from '../src/http/if-none-match.ts'
+import { matchesIfNoneMatch } from '../src/http/entity-tag.ts'
 import type { PublicDocument } from '../src/http/public-document.ts'
 import { acceptsGzip } from '../src/http/public-document.ts'
 
@@ -17,11 +17,9 @@ export function sendPublicDocument(
     vary: 'Accept-Encoding',
     etag,
   })
-  const ifNoneMatch = headers['if-none-match']
-  const hasDocument = [document.identity, document.gzip].some((representation) =>
-    matchesIfNoneMatch(ifNoneMatch, representation.etag),
-  )
-  if (hasDocument) return reply.code(304).send()
+  // Also matches the tag of the compressed representation.
+  if (matchesIfNoneMatch(headers['if-none-match'], document.identity.etag))
+    return reply.code(304).send()
   if (isGzip) reply.header('content-encoding', 'gzip')
   return reply.header('content-type', document.contentType).send(bytes)
 }

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { CorsHeaders } from '../../plugins/cors.ts'
 import { COMMON_HEADERS } from '../../plugins/response-headers.ts'
-import { matchesIfNoneMatch } from '../../src/http/if-none-match.ts'
+import { matchesIfNoneMatch } from '../../src/http/entity-tag.ts'
 import type { CachedResponse } from '../../src/jobs/cached-response.ts'
 import type { ReadResult, ReadSummary } from '../../src/jobs/read-result.ts'
 import { getSpanRecorder } from '../../src/telemetry/trace-context.ts'

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import type { Scheduler } from '../async/scheduler.ts'
 import type { JobId } from '../cdf/job-id.ts'
+import { isSameEntityTag } from '../http/entity-tag.ts'
 import { entityTagFor } from './cached-response.ts'
 import type { JobPoller, JobSubscriber, SubscriptionContext } from './job-poller.ts'
 import type { ReadResult } from './read-result.ts'
@@ -146,7 +147,7 @@ export function hasSeenAll(
   results: readonly ReadResult[],
 ): boolean {
   const tags = results.map((result, index) => tagOf(jobIds[index] as JobId, result))
-  return results.every(isFinal) && eventId(tags) === lastEventId
+  return results.every(isFinal) && isSameEntityTag(lastEventId, eventId(tags))
 }
 
 /** Identifies the state of one job among all jobs. */

@@ -35,7 +35,9 @@ t.test(
       t.ok(Number(packed.headers.get('content-length')) < Buffer.byteLength(plain.text) / 1.2)
       const etags = [plain, packed].map(({ headers }) => headers.get('etag') ?? '')
       t.match(etags, [/^"[\w-]{22}"$/, /^"[\w-]{22}-gzip"$/])
-      for (const etag of etags) {
+      // What a proxy that compresses makes of the tags. Apache also appends to that of a 304 without Content-Encoding.
+      const rewritten = etags.flatMap((etag) => [`W/${etag}`, etag.replace(/"$/, '-br"')])
+      for (const etag of [...etags, ...rewritten]) {
         const unchanged = await fetchAs({ 'if-none-match': etag })
         t.match(unchanged, { status: 304, text: '' })
         t.equal(unchanged.headers.get('content-length'), null)
