@@ -63,7 +63,7 @@ function recordAborted(reply: FastifyReply): void {
  */
 function record(request: FastifyRequest, reply: FastifyReply, status: number): void {
   const { method, server, caller } = request
-  const route = request.routeOptions.url ?? request.rejectedRoute
+  const route = request.routeOptions.url ?? request.knownRoute
   const { problemCode: code, readSummary, elapsedTime: durationMs } = reply
   const mode = modeOf(route, reply)
   server.metrics.requests.observe(

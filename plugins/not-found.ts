@@ -3,9 +3,14 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { ProblemError } from '../src/problems/problem.ts'
 
+/** Fastify adds a HEAD route to each GET route. */
+const ALLOW = 'GET, HEAD, OPTIONS'
+
 /**
- * Answers requests without a route: 405 with `Allow` if the path exists for GET, else 404; Fastify would answer 404 in
- * both cases. Registered before the routes. A scope with its own hooks sets `app.rejectUnrouted` as its handler, too.
+ * Answers requests without a route: OPTIONS with 204 and `Allow` if the path exists for GET, in a hook, so that it needs
+ * no token; any other method with 405 and `Allow`; and with 404 if there is no such path. Registered before the routes
+ * and after `cors`, which answers preflight requests. A scope with its own hooks sets `app.rejectUnrouted` as its handler.
+ * @see https://www.rfc-editor.org/rfc/rfc9110#section-9.3.7
  */
 export const notFoundPlugin = fp(
   async function notFound(app) {
@@ -13,13 +18,23 @@ export const notFoundPlugin = fp(
     app.addHook('onRoute', ({ method, url }) => {
       if (method === 'GET') patterns.push(url)
     })
-    app.decorateRequest('rejectedRoute')
-    app.decorate('rejectUnrouted', (request: FastifyRequest, reply: FastifyReply) => {
+    const setKnownRoute = (request: FastifyRequest) => {
       const segments = pathSegments(request)
-      const route = patterns.find((pattern) => matches(pattern.split('/'), segments))
-      if (request.method === 'GET' || route === undefined) throw new ProblemError('not-found')
-      request.rejectedRoute = route
-      reply.header('allow', 'GET, HEAD')
+      request.knownRoute = patterns.find((pattern) => matches(pattern.split('/'), segments))
+    }
+    app.decorateRequest('knownRoute')
+    app.addHook('onRequest', (request, reply, done) => {
+      if (request.method !== 'OPTIONS') return done()
+      setKnownRoute(request)
+      // `OPTIONS *` asks about the server.
+      if (request.knownRoute === undefined && request.url !== '*') return done()
+      reply.code(204).header('allow', ALLOW).send()
+    })
+    app.decorate('rejectUnrouted', (request: FastifyRequest, reply: FastifyReply) => {
+      if (request.method === 'GET') throw new ProblemError('not-found')
+      setKnownRoute(request)
+      if (request.knownRoute === undefined) throw new ProblemError('not-found')
+      reply.header('allow', ALLOW)
       throw new ProblemError('method-not-allowed')
     })
     app.setNotFoundHandler(app.rejectUnrouted)
@@ -52,7 +67,7 @@ declare module 'fastify' {
     rejectUnrouted: (request: FastifyRequest, reply: FastifyReply) => never
   }
   interface FastifyRequest {
-    /** After a 405: the pattern of the route that exists for GET. */
-    rejectedRoute: string | undefined
+    /** For a request without a route: the pattern of the route that exists for GET. */
+    knownRoute: string | undefined
   }
 }

@@ -80,7 +80,7 @@ const HEADERS = {
     type: 'string',
     required: true,
     description: 'The methods of the route.',
-    example: 'GET, HEAD',
+    example: 'GET, HEAD, OPTIONS',
   },
 } as const
 
