@@ -52,8 +52,12 @@ export const metricsPlugin = fp(
         response.writeHead(421).end()
         return
       }
-      if (url !== '/metrics' || !['GET', 'HEAD'].includes(method)) {
+      if (url?.split('?', 1)[0] !== '/metrics') {
         response.writeHead(404).end()
+        return
+      }
+      if (!['GET', 'HEAD'].includes(method)) {
+        response.writeHead(method === 'OPTIONS' ? 204 : 405, { allow: 'GET, HEAD, OPTIONS' }).end()
         return
       }
       const text = await getText()

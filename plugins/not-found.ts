@@ -26,7 +26,7 @@ export const notFoundPlugin = fp(
     app.addHook('onRequest', (request, reply, done) => {
       if (request.method !== 'OPTIONS') return done()
       setKnownRoute(request)
-      // `OPTIONS *` asks about the server.
+      // `OPTIONS *` concerns the server as a whole.
       if (request.knownRoute === undefined && request.url !== '*') return done()
       reply.code(204).header('allow', ALLOW).send()
     })

@@ -59,9 +59,25 @@ t.test('serves only GET /metrics, on a separate port', async (t) => {
   const metrics = await request(metricsUrl)
   t.equal(metrics.status, 200)
   t.match(metrics.headers.get('content-type'), /^text\/plain; version=0\.0\.4/)
-  t.equal((await request(metricsUrl, { method: 'HEAD' })).status, 200)
-  t.equal((await request(metricsUrl, { method: 'POST' })).status, 404)
-  t.equal((await request(new URL('../../../../', metricsUrl).href)).status, 404)
+  t.match((await request(`${metricsUrl}?x=y`)).text, /^cdf_job_quality_ready 1$/m)
+  for (const url of [metricsUrl, `${metricsUrl}?x=y`]) {
+    const head = await request(url, { method: 'HEAD' })
+    t.match(head, { status: 200, text: '' })
+    t.equal(head.headers.get('content-type'), metrics.headers.get('content-type'))
+    for (const [method, status] of [
+      ['OPTIONS', 204],
+      ['POST', 405],
+      ['PUT', 405],
+    ] as const) {
+      const answer = await request(url, { method })
+      t.match(answer, { status, text: '' }, method)
+      t.equal(answer.headers.get('allow'), 'GET, HEAD, OPTIONS', method)
+    }
+  }
+  for (const path of ['/', '/?/metrics', '/metrics/', '/metricsx', '//metrics', '/health/live']) {
+    for (const method of ['GET', 'POST', 'OPTIONS'])
+      t.equal((await request(new URL(metricsUrl).origin + path, { method })).status, 404, path)
+  }
   t.equal((await get('/metrics')).status, 404, 'callers do not see them')
 })
 
