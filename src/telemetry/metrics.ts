@@ -3,6 +3,11 @@ import { PROBLEM_CODES } from '../problems/problem-types.ts'
 
 const PREFIX = 'cdf_job_quality_'
 
+/** Gauges of prom-client that are named like counters. Each is a sum of the gauge without `_total`. */
+const MISNAMED_GAUGES = ['handles', 'requests', 'resources'].map(
+  (name) => `nodejs_active_${name}_total`,
+)
+
 /**
  * All metrics. No label holds a job id, a caller or a URL, so that the number of series is bounded.
  *
@@ -98,6 +103,7 @@ export class Metrics {
   /** Adds metrics of the process: memory, CPU, event loop, garbage collection. They are measured until the process ends. */
   collectProcessMetrics(): void {
     collectDefaultMetrics({ register: this.#registry })
+    for (const name of MISNAMED_GAUGES) this.#registry.removeSingleMetric(name)
   }
 
   /** Registers a function that updates metrics at the beginning of each scrape. */
