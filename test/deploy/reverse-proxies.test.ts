@@ -59,6 +59,15 @@ for (const proxy of REVERSE_PROXIES) {
       t.equal(accessLogLines().filter(({ mode }) => mode === 'wait').length, 1, 'one request')
     })
 
+    t.test('an access token of 16 KiB reaches the service', async (t) => {
+      const large = await simulator.identityProvider.signCallerToken({
+        groups: Array.from({ length: 300 }, (_, index) => `${index}`.padStart(36, '0')),
+      })
+      t.ok(large.length > 15_000 && large.length < 16_384, `${large.length} characters`)
+      const headers = { authorization: `Bearer ${large}` }
+      t.equal((await request(`${origin}/jobs/1/quality`, { headers })).status, 200)
+    })
+
     t.test('request ids and the addresses of callers reach the service', async (t) => {
       const { headers } = await request(`${origin}/jobs/1/quality`, {
         headers: { 'x-request-id': 'mine', 'x-forwarded-for': '203.0.113.9' },
