@@ -5,8 +5,11 @@ import { OpenResponses } from '../src/http/open-responses.ts'
 /** One packet can hold a thousand requests. Browsers and most clients do not pipeline at all. */
 const MAX_OPEN_PER_CONNECTION = 32
 
-/** An idle connection takes about 18 KiB, so these take 300 MiB. Node closes further ones. */
-const MAX_CONNECTIONS = 16_384
+/**
+ * An idle connection takes about 18 KiB, one that sends headers slowly up to 44 KiB, so these take 450 MiB at most. Node
+ * closes further ones.
+ */
+const MAX_CONNECTIONS = 10_240
 
 /** Decorates `app.openReplies` and `app.onAbort`, and bounds connections and pipelined requests. */
 export const openRepliesPlugin = fp(

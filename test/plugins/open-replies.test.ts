@@ -101,5 +101,5 @@ t.test('closes a connection whose client does not read', async (t) => {
 
 t.test('bounds the number of connections', async (t) => {
   const { app } = await startService(t)
-  t.equal(app.server.maxConnections, 16_384)
+  t.equal(app.server.maxConnections, 10_240)
 })
