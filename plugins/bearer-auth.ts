@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import type { Dispatcher } from 'undici'
 import type { Scheduler } from '../src/async/scheduler.ts'
 import {
   AccessTokenVerifier,
@@ -9,7 +10,6 @@ import { bearerTokenOf } from '../src/auth/callers/bearer-token.ts'
 import type { Caller } from '../src/auth/callers/caller.ts'
 import { fetchJwks } from '../src/auth/callers/fetch-jwks.ts'
 import { JwksCache } from '../src/auth/callers/jwks-cache.ts'
-import { httpAgent } from '../src/http/agent.ts'
 import { clientAddress } from '../src/limits/client-address.ts'
 import { FailureLimit } from '../src/limits/failure-limit.ts'
 import { rateLimitKey } from '../src/limits/rate-limit-key.ts'
@@ -29,6 +29,7 @@ export interface BearerAuthOptions {
     | undefined
   /** Sets `request.caller.hasRequiredScope`; absent = no scope is required. */
   requiredScope: string | undefined
+  dispatcher: Dispatcher
   /** Monotonic clock, milliseconds. */
   now: () => number
   schedule: Scheduler
@@ -56,7 +57,7 @@ const INVALID_TOKEN = `${REALM}, error="invalid_token", error_description="The a
  */
 export const bearerAuthPlugin = fp(
   async function bearerAuth(app, options: BearerAuthOptions) {
-    const { jwt, requiredScope, now, wallNow, schedule } = options
+    const { jwt, requiredScope, dispatcher, now, wallNow, schedule } = options
     app.decorateRequest('caller', null)
     // With a handler in this scope, unknown paths need a token too.
     app.setNotFoundHandler(app.rejectUnrouted)
@@ -65,11 +66,10 @@ export const bearerAuthPlugin = fp(
       return
     }
 
-    const agent = httpAgent()
     const stopped = new AbortController()
     app.lifeCycle.readinessBlockers.add('caller-keys-unavailable')
     const keys = new JwksCache({
-      fetchJwks: () => fetchJwks({ ...jwt, dispatcher: agent }),
+      fetchJwks: () => fetchJwks({ ...jwt, dispatcher }),
       now,
       onFetch: (outcome) => {
         const failed = 'error' in outcome
@@ -150,7 +150,6 @@ export const bearerAuthPlugin = fp(
     app.addHook('onClose', async () => {
       stopped.abort()
       failures.endWindow()
-      await agent.destroy()
     })
   },
   { name: 'bearer-auth', dependencies: ['life-cycle', 'metrics', 'not-found'] },
