@@ -1,19 +1,50 @@
-import { Agent } from 'undici'
+import { Agent, Dispatcher } from 'undici'
 
 /** Largest response body that is read, packed and unpacked: 1 MiB. A job status has less than 1 KiB. */
 export const MAX_BODY_BYTES = 1024 * 1024
 
 /**
+ * Greatest time that a connection stays in the pool without a request, whatever the server allows. Load balancers and
+ * NATs drop idle connections after 60 s or more, often silently: a request on such a connection gets no response.
+ */
+const MAX_IDLE_MS = 30_000
+
+/**
  * Connections to CDF and identity providers. HTTP/1.1 only: with HTTP/2, undici takes a stream that is reset in the
  * middle of a body for a complete response. `sendRequest` sets the time limits, so undici's own timeouts, which restart
- * with every byte, are off.
+ * with every byte, are off. A request with `reset` gets a new connection of its own, any other one from the pool.
  */
-export function httpAgent(options: Agent.Options = {}): Agent {
-  return new Agent({
+export function httpAgent(options: Agent.Options = {}): Dispatcher {
+  const limited = {
     ...options,
     allowH2: false,
     maxResponseSize: MAX_BODY_BYTES,
     headersTimeout: 0,
     bodyTimeout: 0,
-  })
+    keepAliveMaxTimeout: MAX_IDLE_MS,
+  }
+  return new HttpAgent(new Agent(limited), new Agent({ ...limited, pipelining: 0 }))
+}
+
+class HttpAgent extends Dispatcher {
+  readonly #pooled: Dispatcher
+  readonly #unpooled: Dispatcher
+
+  constructor(pooled: Dispatcher, unpooled: Dispatcher) {
+    super()
+    this.#pooled = pooled
+    this.#unpooled = unpooled
+  }
+
+  override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler) {
+    return (options.reset ? this.#unpooled : this.#pooled).dispatch(options, handler)
+  }
+
+  override async close(): Promise<void> {
+    await Promise.all([this.#pooled.close(), this.#unpooled.close()])
+  }
+
+  override async destroy(): Promise<void> {
+    await Promise.all([this.#pooled.destroy(), this.#unpooled.destroy()])
+  }
 }

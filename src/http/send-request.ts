@@ -3,6 +3,7 @@ import { brotliDecompress, gunzip, inflate, zstdDecompress } from 'node:zlib'
 import type { Dispatcher } from 'undici'
 import { errors } from 'undici'
 import { MAX_BODY_BYTES } from './agent.ts'
+import { isStaleConnection } from './stale-connection.ts'
 
 /** Status and headers of a response. */
 export interface ResponseHead {
@@ -36,7 +37,8 @@ export class UnreadableResponseError extends Error {
 
 /**
  * Sends one HTTP request and reads the whole response. Size and time are bounded; `fetch` checks the size only before
- * it unpacks. Redirects are not followed.
+ * it unpacks. Redirects are not followed. If its connection was stale, the request is repeated once on a new one, so it
+ * must be safe to repeat.
  * @throws UnreadableResponseError; the signal's reason; a DOMException `TimeoutError`; undici's connection errors
  */
 export async function sendRequest(url: string, request: HttpRequest): Promise<HttpResponse> {
@@ -48,13 +50,11 @@ export async function sendRequest(url: string, request: HttpRequest): Promise<Ht
   ]
   const signal = AbortSignal.any(signals)
   signal.throwIfAborted()
-  const response = await dispatcher.request({
-    origin,
-    path: pathname + search,
-    method,
-    headers,
-    body: body ?? null,
-    signal,
+  const options = { origin, path: pathname + search, method, headers, body: body ?? null, signal }
+  const response = await dispatcher.request(options).catch((error: unknown) => {
+    if (isStaleConnection(error) && !signal.aborted)
+      return dispatcher.request({ ...options, reset: true })
+    throw error
   })
   const head = { status: response.statusCode, headers: response.headers }
   onHead?.(head)

@@ -2,7 +2,9 @@ import type { Test } from 'tap'
 import t from 'tap'
 import { Agent } from 'undici'
 import { fetchJwks } from '../../../src/auth/callers/fetch-jwks.ts'
+import { httpAgent } from '../../../src/http/agent.ts'
 import { startServer } from '../../support/local-server.ts'
+import { answeringOnce } from '../../support/stale-connections.ts'
 
 /** Starts an issuer with a response for each path. Returns `fetchJwks` for it. */
 async function startIssuer(t: Test, responses: Record<string, (origin: string) => unknown>) {
@@ -42,6 +44,21 @@ t.test(
     t.strictSame(await fetch({ issuer: '/realm/' }), KEYS)
   },
 )
+
+t.test('fetches discovery document and JWKS although pooled connections are lost', async (t) => {
+  const origin = await startServer(
+    t,
+    answeringOnce((request, response) => {
+      const metadata = { issuer: `http://${request.headers.host}`, jwks_uri: `${origin}/keys` }
+      response.end(JSON.stringify(request.url === '/keys' ? KEYS : metadata))
+    }),
+  )
+  const dispatcher = httpAgent({ connections: 1 })
+  t.teardown(() => dispatcher.destroy())
+  const fetch = () => fetchJwks({ issuer: origin, timeoutMs: 2000, dispatcher })
+  t.strictSame(await fetch(), KEYS)
+  t.strictSame(await fetch(), KEYS)
+})
 
 t.test('keeps only the asymmetric signing keys of a JWKS', async (t) => {
   const others = [
