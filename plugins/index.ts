@@ -52,7 +52,6 @@ export async function registerPlugins(
     identityProvider,
     jobs,
     upstream,
-    serviceVersion,
     dispatcher,
     now,
     random,

@@ -34,7 +34,6 @@ export interface JobQualityOptions {
     maxConcurrency: number
     maxQueue: number
   }
-  serviceVersion: string
   dispatcher: Dispatcher
   /** Monotonic clock, milliseconds. */
   now: () => number
@@ -51,8 +50,7 @@ const QUIET_OUTCOMES: ReadonlySet<string> = new Set(['ok', 'aborted', 'job-not-f
 /** Decorates `app.jobQuality`, the reader with its token provider, client and cache. Requests a token on listen. */
 export const jobQualityPlugin = fp(
   async function jobQuality(app, options: JobQualityOptions) {
-    const { cdf, identityProvider, jobs, upstream, serviceVersion, dispatcher, now, random } =
-      options
+    const { cdf, identityProvider, jobs, upstream, dispatcher, now, random } = options
     const { metrics } = app
     const stopped = new AbortController()
     app.lifeCycle.readinessBlockers.add('identity-provider-unavailable')
@@ -81,7 +79,6 @@ export const jobQualityPlugin = fp(
       baseUrl: cdf.baseUrl,
       project: cdf.project,
       cdfVersion: cdf.version,
-      serviceVersion,
       tokens,
       dispatcher,
       policy: new UpstreamPolicy({ concurrency, coolDown, breaker, random }),

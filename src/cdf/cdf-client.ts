@@ -3,6 +3,7 @@ import type { Dispatcher } from 'undici'
 import type { AccessToken, TokenProvider } from '../auth/service/token-provider.ts'
 import type { ResponseHead } from '../http/send-request.ts'
 import { sendRequest } from '../http/send-request.ts'
+import { USER_AGENT } from '../http/user-agent.ts'
 import type { UpstreamAnswer } from '../problems/problem.ts'
 import type { ProblemCode } from '../problems/problem-types.ts'
 import { errorCode } from '../telemetry/error-serializer.ts'
@@ -48,8 +49,6 @@ export interface CdfClientOptions {
   project: string
   /** The `cdf-version` header; not sent if absent. */
   cdfVersion?: string | undefined
-  /** For `x-cdp-sdk` and `user-agent`. */
-  serviceVersion: string
   tokens: Pick<TokenProvider, 'get' | 'invalidate'>
   dispatcher: Dispatcher
   policy: UpstreamPolicy
@@ -75,7 +74,6 @@ export class CdfClient {
   readonly #jobsUrl: string
 
   constructor(options: CdfClientOptions) {
-    const agent = `cdf-job-quality/${options.serviceVersion}`
     const project = encodeURIComponent(options.project)
     this.#options = options
     this.#jobsUrl = `${options.baseUrl}/api/v1/projects/${project}/advancedjoins/estimatequality/`
@@ -83,8 +81,7 @@ export class CdfClient {
       accept: 'application/json',
       ...(options.cdfVersion && { 'cdf-version': options.cdfVersion }),
       'x-cdp-app': 'cdf-job-quality',
-      'x-cdp-sdk': agent.replace('/', ':'),
-      'user-agent': agent,
+      'x-cdp-sdk': USER_AGENT.replace('/', ':'),
     }
   }
 
@@ -174,7 +171,7 @@ export class CdfClient {
     const hadEnoughTime = durationMs >= Math.min(attemptTimeoutMs, deadlineMs) / 2
     const attempt =
       'body' in outcome
-        ? classifyResponse(jobId, outcome, outcome.body.toString('utf8'))
+        ? classifyResponse(jobId, outcome, outcome.body)
         : failure === 'aborted' || (failure === 'deadline' && !hadEnoughTime)
           ? aborted(head)
           : classifyFailure(

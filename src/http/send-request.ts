@@ -4,6 +4,7 @@ import type { Dispatcher } from 'undici'
 import { errors } from 'undici'
 import { MAX_BODY_BYTES } from './agent.ts'
 import { isStaleConnection } from './stale-connection.ts'
+import { USER_AGENT } from './user-agent.ts'
 
 /** Status and headers of a response. */
 export interface ResponseHead {
@@ -11,14 +12,16 @@ export interface ResponseHead {
   headers: Record<string, string | string[] | undefined>
 }
 
-/** A complete response. The body is unpacked and has at most {@link MAX_BODY_BYTES}. */
+/** A complete response. */
 export interface HttpResponse extends ResponseHead {
-  body: Buffer
+  /** Unpacked, at most {@link MAX_BODY_BYTES}, decoded from UTF-8 without a byte order mark. */
+  body: string
 }
 
 /** A request for {@link sendRequest}. */
 export interface HttpRequest {
   method: 'GET' | 'POST'
+  /** Besides `user-agent`, which is always {@link USER_AGENT}. */
   headers: Record<string, string>
   body?: string
   /** Aborts the request, also while the body is read. */
@@ -50,7 +53,14 @@ export async function sendRequest(url: string, request: HttpRequest): Promise<Ht
   ]
   const signal = AbortSignal.any(signals)
   signal.throwIfAborted()
-  const options = { origin, path: pathname + search, method, headers, body: body ?? null, signal }
+  const options = {
+    origin,
+    path: pathname + search,
+    method,
+    headers: { ...headers, 'user-agent': USER_AGENT },
+    body: body ?? null,
+    signal,
+  }
   const response = await dispatcher.request(options).catch((error: unknown) => {
     if (isStaleConnection(error) && !signal.aborted)
       return dispatcher.request({ ...options, reset: true })
@@ -64,8 +74,11 @@ export async function sendRequest(url: string, request: HttpRequest): Promise<Ht
     throw error
   })
   const encoding = head.headers['content-encoding']
-  return { ...head, body: await unpack(Buffer.from(packed), encoding) }
+  return { ...head, body: decoder.decode(await unpack(Buffer.from(packed), encoding)) }
 }
+
+/** Also removes a byte order mark, which some servers put before JSON (RFC 8259 §8.1). */
+const decoder = new TextDecoder()
 
 const gunzipAsync = promisify(gunzip)
 const UNPACKERS: Readonly<

@@ -60,7 +60,7 @@ export async function fetchJson(
   if (status !== 200) throw new Error(`the issuer answered with status ${status}`)
   let json: unknown
   try {
-    json = JSON.parse(body.toString('utf8'))
+    json = JSON.parse(body)
   } catch {
     throw new Error('the response of the issuer is not JSON')
   }

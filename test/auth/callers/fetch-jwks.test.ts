@@ -1,6 +1,7 @@
 import type { Test } from 'tap'
 import t from 'tap'
 import { Agent } from 'undici'
+import packageJson from '../../../package.json' with { type: 'json' }
 import { fetchJwks } from '../../../src/auth/callers/fetch-jwks.ts'
 import { httpAgent } from '../../../src/http/agent.ts'
 import { startServer } from '../../support/local-server.ts'
@@ -58,6 +59,19 @@ t.test('fetches discovery document and JWKS although pooled connections are lost
   const fetch = () => fetchJwks({ issuer: origin, timeoutMs: 2000, dispatcher })
   t.strictSame(await fetch(), KEYS)
   t.strictSame(await fetch(), KEYS)
+})
+
+t.test('sends its user-agent, and accepts bodies that begin with a byte order mark', async (t) => {
+  const agents: unknown[] = []
+  const origin = await startServer(t, ({ url, headers }, response) => {
+    agents.push(headers['user-agent'])
+    const metadata = { issuer: origin, jwks_uri: `${origin}/keys` }
+    response.end(`\ufeff${JSON.stringify(url === '/keys' ? KEYS : metadata)}`)
+  })
+  const dispatcher = httpAgent()
+  t.teardown(() => dispatcher.destroy())
+  t.strictSame(await fetchJwks({ issuer: origin, timeoutMs: 2000, dispatcher }), KEYS)
+  t.strictSame(agents, Array(2).fill(`cdf-job-quality/${packageJson.version}`))
 })
 
 t.test('keeps only the asymmetric signing keys of a JWKS', async (t) => {

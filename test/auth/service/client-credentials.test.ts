@@ -5,6 +5,7 @@ import { decodeJwt, decodeProtectedHeader } from 'jose'
 import type { Test } from 'tap'
 import t from 'tap'
 import { Agent } from 'undici'
+import packageJson from '../../../package.json' with { type: 'json' }
 import { CLIENTS } from '../../../simulator/upstream/identity-provider.ts'
 import { startSimulator } from '../../../simulator/upstream/start-simulator.ts'
 import type { ClientCredentialsOptions } from '../../../src/auth/service/client-credentials.ts'
@@ -111,6 +112,19 @@ t.test('discovers an issuer whose identifier ends with a slash', async (t) => {
     tokenRequester(t, { server: { issuer: new URL(`${idp.server.tokenUrl.origin}/realm`) } }),
   )
   t.equal(requests[0]?.path, '/token', 'sends the token request to the discovered endpoint')
+})
+
+t.test('sends its user-agent, and accepts bodies that begin with a byte order mark', async (t) => {
+  const agents: unknown[] = []
+  const origin = await startServer(t, ({ url, headers }, response) => {
+    agents.push(headers['user-agent'])
+    const metadata = JSON.stringify({ issuer: origin, token_endpoint: `${origin}/token` })
+    response.setHeader('content-type', 'application/json')
+    response.end(`\ufeff${url === '/token' ? fixtureText('token-entra-200.json') : metadata}`)
+  })
+  const grant = await tokenRequester(t, { server: { issuer: new URL(origin) } })()
+  t.equal(grant.expiresInSeconds, 3599)
+  t.strictSame(agents, Array(2).fill(`cdf-job-quality/${packageJson.version}`))
 })
 
 t.test('rejects a discovered token endpoint with http on another host', async (t) => {
