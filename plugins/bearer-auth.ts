@@ -25,6 +25,8 @@ export interface BearerAuthOptions {
         jwksUrl: string | undefined
         /** For each request to the issuer. */
         timeoutMs: number
+        /** Hosts to which `http:` is allowed besides loopback hosts; default: none. */
+        insecureHttpHosts?: readonly string[]
       }
     | undefined
   /** Sets `request.caller.hasRequiredScope`; absent = no scope is required. */

@@ -9,6 +9,8 @@ export interface DocsLogin {
   scopes: string[]
   /** For the discovery document. */
   timeoutMs: number
+  /** Hosts to which `http:` is allowed besides loopback hosts; default: none. */
+  insecureHttpHosts?: readonly string[]
 }
 
 /** Fetches the issuer's endpoints; `undefined` if that fails, which is logged. */

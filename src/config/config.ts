@@ -23,8 +23,10 @@ function toConfig(environment: Environment) {
   const baseUrl = withoutTrailingSlash(
     environment.CDF_URL ?? `https://${environment.CDF_CLUSTER}.cognitedata.com`,
   )
+  const insecureHttpHosts = splitList(environment.INSECURE_HTTP_HOSTS)
   const scopes = environment.IDP_SCOPES ?? (environment.IDP_TENANT_ID ? `${baseUrl}/.default` : '')
   return deepFreeze({
+    outbound: { insecureHttpHosts },
     cdf: {
       baseUrl,
       project: environment.CDF_PROJECT as string,
@@ -37,6 +39,7 @@ function toConfig(environment: Environment) {
       scope: splitList(scopes).join(' ') || undefined,
       audience: environment.IDP_AUDIENCE,
       timeoutMs: environment.IDP_TIMEOUT_MS,
+      insecureHttpHosts,
     },
     auth: {
       jwt:
@@ -46,6 +49,7 @@ function toConfig(environment: Environment) {
               audience: environment.AUTH_AUDIENCE as string,
               jwksUrl: environment.AUTH_JWKS_URL,
               timeoutMs: environment.IDP_TIMEOUT_MS,
+              insecureHttpHosts,
             }
           : undefined,
       requiredScope: environment.AUTH_REQUIRED_SCOPE,
@@ -101,7 +105,9 @@ function docsOauth(environment: Environment) {
   const { AUTH_ISSUER: issuer, DOCS_OAUTH_CLIENT_ID: clientId } = environment
   if (!issuer || !clientId) return undefined
   const scopes = splitList(environment.DOCS_OAUTH_SCOPES)
-  return { issuer, clientId, scopes, timeoutMs: environment.IDP_TIMEOUT_MS }
+  const timeoutMs = environment.IDP_TIMEOUT_MS
+  const insecureHttpHosts = splitList(environment.INSECURE_HTTP_HOSTS)
+  return { issuer, clientId, scopes, timeoutMs, insecureHttpHosts }
 }
 
 /** A token URL comes first, because configurations of the CDF Toolkit often have a tenant id too. */

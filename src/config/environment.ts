@@ -1,7 +1,9 @@
 import type { Variable } from './variable.ts'
 import {
+  baseUrl,
   choice,
   flag,
+  hosts,
   integer,
   isListOf,
   isNetwork,
@@ -26,7 +28,7 @@ export const VARIABLES = {
     /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*$/,
     'a CDF cluster such as westeurope-1',
   ),
-  CDF_URL: url(),
+  CDF_URL: baseUrl(),
   CDF_VERSION: text(
     /^[A-Za-z0-9.-]{1,32}$/,
     'a cdf-version such as alpha, beta or 20230101-alpha, or none',
@@ -61,6 +63,7 @@ export const VARIABLES = {
   AUTH_AUDIENCE: audience(),
   AUTH_JWKS_URL: url(),
   AUTH_REQUIRED_SCOPE: text(new RegExp(`^${SCOPE}{1,255}$`), 'one scope'),
+  INSECURE_HTTP_HOSTS: hosts(),
   HOST: text(/^[A-Za-z0-9.:-]{1,255}$/, 'an IP address or host name to listen on', '127.0.0.1'),
   PORT: integer(3000, 0, 65_535),
   METRICS_PORT: integer(9464, 0, 65_535),

@@ -1,6 +1,8 @@
 import { isLoopback } from '../http/loopback.ts'
+import { isSecureUrl } from '../http/secure-url.ts'
 import type { Environment, VariableName } from './environment.ts'
 import { VARIABLES } from './environment.ts'
+import { splitList } from './variable.ts'
 
 /** The variables that are set. */
 type RawEnvironment = Partial<Record<VariableName, string>>
@@ -65,6 +67,7 @@ function* crossVariableIssues(raw: RawEnvironment): Generator<[VariableName, str
   if (`${PORT}` === `${METRICS_PORT}` && PORT !== '0') {
     yield ['METRICS_PORT', 'must be another port than PORT']
   }
+  yield* insecureUrls(raw)
   if (raw.DOCS_OAUTH_CLIENT_ID) yield* required(raw, 'AUTH_ISSUER')
   if (raw.AUTH_MODE !== 'none') {
     yield* required(raw, 'AUTH_ISSUER')
@@ -74,6 +77,17 @@ function* crossVariableIssues(raw: RawEnvironment): Generator<[VariableName, str
       'AUTH_MODE',
       'is none, so everyone who can reach HOST can read all jobs: set HOST to a loopback address, or AUTH_ALLOW_ANONYMOUS=true if this is intended',
     ]
+  }
+}
+
+/** URLs with `http:` whose host is not allowed. The issuer counts if the service sends requests to it. */
+function* insecureUrls(raw: RawEnvironment): Generator<[VariableName, string]> {
+  const names: VariableName[] = ['CDF_URL', 'IDP_TOKEN_URL', 'IDP_DISCOVERY_URL', 'AUTH_JWKS_URL']
+  if (!raw.AUTH_JWKS_URL || raw.DOCS_OAUTH_CLIENT_ID) names.push('AUTH_ISSUER')
+  const hosts = splitList(raw.INSECURE_HTTP_HOSTS)
+  for (const name of names) {
+    const url = raw[name]
+    if (url && !isSecureUrl(url, hosts)) yield [name, `must be ${VARIABLES[name].expected}`]
   }
 }
 

@@ -29,6 +29,7 @@ function issuesOf(variables: Record<string, string | undefined>): readonly strin
 t.test('has a default for every optional variable', async (t) => {
   const { identityProvider, ...config } = loadConfig(minimal)
   t.strictSame(config, {
+    outbound: { insecureHttpHosts: [] },
     cdf: {
       baseUrl: 'https://westeurope-1.cognitedata.com',
       project: 'my-project',
@@ -193,6 +194,40 @@ const rejected: [name: string, variables: Record<string, string | undefined>, is
       'a secret file that does not exist',
       { IDP_CLIENT_SECRET: undefined, IDP_CLIENT_SECRET_FILE: '/nowhere' },
       [/^IDP_CLIENT_SECRET_FILE must be the path of a readable file/],
+    ],
+    [
+      'a CDF URL with a path',
+      { CDF_URL: 'https://cdf.example/api/v1' },
+      [/^CDF_URL must be a URL with https:.* without path,.* because the service adds the path/],
+    ],
+    ['a CDF URL with a query', { CDF_URL: 'https://cdf.example?x=y' }, [/^CDF_URL must be a URL/]],
+    ['a CDF URL with a fragment', { CDF_URL: 'https://cdf.example/#x' }, [/^CDF_URL must be/]],
+    ['a CDF URL with an invalid port', { CDF_URL: 'https://cdf.example:99999' }, [/^CDF_URL/]],
+    ...['http://idp', 'idp:8080', 'idp/realms', '*', '*.example', 'idp,,IDP', ','].map(
+      (hosts): [string, Record<string, string>, RegExp[]] => [
+        `INSECURE_HTTP_HOSTS=${hosts}`,
+        { INSECURE_HTTP_HOSTS: hosts },
+        [/^INSECURE_HTTP_HOSTS must be host names .* without scheme, port, path and wildcard$/],
+      ],
+    ),
+    [
+      'http on hosts that are not in INSECURE_HTTP_HOSTS',
+      {
+        INSECURE_HTTP_HOSTS: 'idp',
+        CDF_URL: 'http://cdf',
+        IDP_TOKEN_URL: 'http://idp2/token',
+        IDP_DISCOVERY_URL: 'http://sub.idp',
+        AUTH_ISSUER: 'http://issuer',
+        AUTH_JWKS_URL: 'http://keys/idp',
+        DOCS_OAUTH_CLIENT_ID: 'docs',
+      },
+      [
+        /^CDF_URL must be a URL with https:, or with http: and .* a host of INSECURE_HTTP_HOSTS/,
+        /^IDP_TOKEN_URL must be/,
+        /^IDP_DISCOVERY_URL must be/,
+        /^AUTH_JWKS_URL must be/,
+        /^AUTH_ISSUER must be/,
+      ],
     ],
     ['a project with a path', { CDF_PROJECT: '../other' }, [/^CDF_PROJECT must be/]],
     [
@@ -366,6 +401,7 @@ t.test('verifies access tokens by default', async (t) => {
       audience: 'api://x',
       jwksUrl: undefined,
       timeoutMs: 5000,
+      insecureHttpHosts: [],
     },
     requiredScope: 'jobs:read',
   })
@@ -397,7 +433,33 @@ t.test('parses lists', async (t) => {
     clientId: 'docs',
     scopes: ['a', 'b'],
     timeoutMs: 5000,
+    insecureHttpHosts: [],
   })
+})
+
+t.test('accepts http on the hosts of INSECURE_HTTP_HOSTS', async (t) => {
+  const config = loadConfig({
+    ...minimal,
+    AUTH_MODE: 'jwt',
+    AUTH_AUDIENCE: 'a',
+    INSECURE_HTTP_HOSTS: 'idp.svc, cdf',
+    CDF_URL: 'http://cdf:8080',
+    IDP_TOKEN_URL: 'http://idp.svc/token',
+    IDP_DISCOVERY_URL: 'http://idp.svc/realm',
+    AUTH_ISSUER: 'http://idp.svc/realm',
+    AUTH_JWKS_URL: 'http://idp.svc/keys',
+    DOCS_OAUTH_CLIENT_ID: 'docs',
+  })
+  const hosts = ['idp.svc', 'cdf']
+  t.strictSame(config.outbound.insecureHttpHosts, hosts)
+  t.strictSame(config.identityProvider.insecureHttpHosts, hosts)
+  t.strictSame(config.auth.jwt?.insecureHttpHosts, hosts)
+  t.strictSame(config.docs.oauth?.insecureHttpHosts, hosts)
+})
+
+t.test('accepts any issuer with http from which it fetches nothing', async (t) => {
+  const jwks = { AUTH_ISSUER: 'http://adfs.example', AUTH_JWKS_URL: 'https://adfs.example/keys' }
+  t.doesNotThrow(() => loadConfig({ ...minimal, ...jwks }))
 })
 
 t.test('is frozen, and does not reveal the secret when inspected', async (t) => {

@@ -49,6 +49,13 @@ t.test('exits with 78 and reports all issues of an invalid configuration', async
   t.notMatch(output.stderr, /very-secret|\n {4}at /)
 })
 
+t.test('warns at the start that http is allowed to some hosts', async (t) => {
+  const { output } = await startService(t, { INSECURE_HTTP_HOSTS: 'idp.svc,cdf.svc' })
+  const lines = output.stdout.split('\n').filter((line) => line.includes('INSECURE_HTTP_HOSTS'))
+  t.equal(lines.length, 1)
+  t.match(JSON.parse(lines[0] ?? ''), { level: 40, hosts: ['idp.svc', 'cdf.svc'] })
+})
+
 t.test('completes requests in progress after SIGTERM and exits with 0', async (t) => {
   const { child, output, ended, url, simulator } = await startService(t)
   simulator.cdf.addJob(lasting(JOB_ID, 'Running'))

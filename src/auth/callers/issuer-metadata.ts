@@ -1,5 +1,5 @@
 import type { Dispatcher } from 'undici'
-import { isHttpsOrLoopback } from '../../http/loopback.ts'
+import { isSecureUrl } from '../../http/secure-url.ts'
 import { sendRequest } from '../../http/send-request.ts'
 import { withoutTrailingSlash } from '../without-trailing-slash.ts'
 
@@ -9,10 +9,12 @@ export interface IssuerRequest {
   issuer: string
   /** For each HTTP request, body included. */
   timeoutMs: number
+  /** Hosts to which `http:` is allowed besides loopback hosts; default: none. */
+  insecureHttpHosts?: readonly string[]
   dispatcher: Dispatcher
 }
 
-/** The endpoints of an issuer. Each URL has `https:`, or `http:` and a loopback host. */
+/** The endpoints of an issuer. Each URL passes {@link isSecureUrl}. */
 export interface IssuerMetadata {
   jwksUrl: string
   authorizationUrl: string | undefined
@@ -32,7 +34,9 @@ export async function fetchIssuerMetadata(request: IssuerRequest): Promise<Issue
   }
   const urlOf = (name: string) => {
     const value = metadata[name]
-    return typeof value === 'string' && isHttpsOrLoopback(value) ? value : undefined
+    return typeof value === 'string' && isSecureUrl(value, request.insecureHttpHosts)
+      ? value
+      : undefined
   }
   const jwksUrl = urlOf('jwks_uri')
   if (!jwksUrl) throw new Error('the discovery document has no jwks_uri with https:')
@@ -49,7 +53,7 @@ export async function fetchIssuerMetadata(request: IssuerRequest): Promise<Issue
  */
 export async function fetchJson(
   url: string,
-  { timeoutMs, dispatcher }: Omit<IssuerRequest, 'issuer'>,
+  { timeoutMs, dispatcher }: Pick<IssuerRequest, 'timeoutMs' | 'dispatcher'>,
 ): Promise<Record<string, unknown>> {
   const { status, body } = await sendRequest(url, {
     method: 'GET',

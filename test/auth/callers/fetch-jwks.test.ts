@@ -74,6 +74,20 @@ t.test('sends its user-agent, and accepts bodies that begin with a byte order ma
   t.strictSame(agents, Array(2).fill(`cdf-job-quality/${packageJson.version}`))
 })
 
+t.test('uses http for discovery document and JWKS of an allowed host', async (t) => {
+  const origin = await startServer(t, ({ url }, response) => {
+    const metadata = { issuer: httpHost, jwks_uri: `${httpHost}/keys` }
+    response.end(JSON.stringify(url === '/keys' ? KEYS : metadata))
+  })
+  // This address leads to the loopback interface, but is none of it.
+  const httpHost = origin.replace('127.0.0.1', '0.0.0.0')
+  const dispatcher = httpAgent()
+  t.teardown(() => dispatcher.destroy())
+  const source = { issuer: httpHost, timeoutMs: 2000, dispatcher }
+  t.strictSame(await fetchJwks({ ...source, insecureHttpHosts: ['0.0.0.0'] }), KEYS)
+  await t.rejects(fetchJwks({ ...source, insecureHttpHosts: ['idp'] }), /no jwks_uri with https/)
+})
+
 t.test('keeps only the asymmetric signing keys of a JWKS', async (t) => {
   const others = [
     { kty: 'oct', k: 'x' },

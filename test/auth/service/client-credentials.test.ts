@@ -138,6 +138,19 @@ t.test('rejects a discovered token endpoint with http on another host', async (t
   t.equal(error.code, 'identity-provider-unavailable')
 })
 
+t.test('uses http for discovery and token endpoint of an allowed host', async (t) => {
+  const metadata = { issuer: '', token_endpoint: '' }
+  const { server, requests } = await startTokenEndpoint(t, { status: 200, body: metadata })
+  // This address leads to the loopback interface, but is none of it.
+  const origin = server.tokenUrl.origin.replace('127.0.0.1', '0.0.0.0')
+  Object.assign(metadata, { issuer: origin, token_endpoint: `${origin}/token` })
+  const options = { server: { issuer: new URL(origin) } }
+  await failureOf(t, tokenRequester(t, options))
+  t.equal(requests.length, 1, 'no token request to another host')
+  await failureOf(t, tokenRequester(t, { ...options, insecureHttpHosts: ['0.0.0.0'] }))
+  t.equal(requests.at(-1)?.path, '/token')
+})
+
 t.test('repeats a failed discovery at the next token request', async (t) => {
   const simulator = await startSimulator()
   t.teardown(() => simulator.close())
