@@ -36,7 +36,7 @@ export async function buildApp(
   const { schedule = scheduleTimeout, logDestination, onRoute } = overrides
   const destinations = logDestinations(logDestination)
   const serviceVersion = packageJson.version
-  const dispatcher = httpAgent()
+  const dispatcher = httpAgent({ proxies: config.outbound.proxies() })
 
   const app = Fastify(serverOptions(config.server, destinations.log))
   if (onRoute) app.addHook('onRoute', onRoute)

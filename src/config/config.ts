@@ -4,6 +4,7 @@ import type {
   ClientAuthentication,
 } from '../auth/service/client-credentials.ts'
 import { withoutTrailingSlash } from '../auth/without-trailing-slash.ts'
+import type { Proxies } from '../http/proxy.ts'
 import type { Environment } from './environment.ts'
 import { loadEnvironment } from './load-environment.ts'
 import { splitList } from './variable.ts'
@@ -26,7 +27,14 @@ function toConfig(environment: Environment) {
   const insecureHttpHosts = splitList(environment.INSECURE_HTTP_HOSTS)
   const scopes = environment.IDP_SCOPES ?? (environment.IDP_TENANT_ID ? `${baseUrl}/.default` : '')
   return deepFreeze({
-    outbound: { insecureHttpHosts },
+    outbound: {
+      insecureHttpHosts,
+      proxies: (): Proxies => ({
+        https: environment.HTTPS_PROXY,
+        http: environment.HTTP_PROXY,
+        exceptions: environment.NO_PROXY,
+      }),
+    },
     cdf: {
       baseUrl,
       project: environment.CDF_PROJECT as string,

@@ -10,6 +10,7 @@ import {
   isOrigin,
   isSecretFile,
   isSigningKeyFile,
+  proxyUrl,
   SCOPE,
   scopes,
   text,
@@ -64,6 +65,9 @@ export const VARIABLES = {
   AUTH_JWKS_URL: url(),
   AUTH_REQUIRED_SCOPE: text(new RegExp(`^${SCOPE}{1,255}$`), 'one scope'),
   INSECURE_HTTP_HOSTS: hosts(),
+  HTTPS_PROXY: proxyUrl(),
+  HTTP_PROXY: proxyUrl(),
+  NO_PROXY: text(/^[\x20-\x7e]{1,8192}$/, 'hosts, separated by commas, or *'),
   HOST: text(/^[A-Za-z0-9.:-]{1,255}$/, 'an IP address or host name to listen on', '127.0.0.1'),
   PORT: integer(3000, 0, 65_535),
   METRICS_PORT: integer(9464, 0, 65_535),
@@ -97,6 +101,9 @@ export const VARIABLES = {
   SHUTDOWN_GRACE_MS: integer(10_000, 0, 600_000),
   SHUTDOWN_DELAY_MS: integer(0, 0, 600_000),
 } satisfies Record<string, Variable<boolean | number | string>>
+
+/** These variables are usual in lower case too, which takes precedence, as in curl. */
+export const PROXY_VARIABLES: readonly string[] = ['HTTPS_PROXY', 'HTTP_PROXY', 'NO_PROXY']
 
 /** The name of an environment variable. */
 export type VariableName = keyof typeof VARIABLES

@@ -1,7 +1,7 @@
 import { isLoopback } from '../http/loopback.ts'
 import { isSecureUrl } from '../http/secure-url.ts'
 import type { Environment, VariableName } from './environment.ts'
-import { VARIABLES } from './environment.ts'
+import { PROXY_VARIABLES, VARIABLES } from './environment.ts'
 import { splitList } from './variable.ts'
 
 /** The variables that are set. */
@@ -30,7 +30,7 @@ export function loadEnvironment(
   const values: Partial<Record<VariableName, unknown>> = {}
   const issues = new Map<VariableName, string>()
   for (const name of Object.keys(VARIABLES) as VariableName[]) {
-    const text = trim(name, variables[name])
+    const text = trim(name, variables[usedName(name, variables)])
     const { expected, parse, default: defaultValue } = VARIABLES[name]
     values[name] = text ? parse(text) : defaultValue
     if (!text) continue
@@ -40,8 +40,21 @@ export function loadEnvironment(
   for (const [name, issue] of crossVariableIssues(raw)) {
     if (!issues.has(name)) issues.set(name, issue)
   }
-  if (issues.size > 0) throw new ConfigError([...issues].map((issue) => issue.join(' ')))
+  if (issues.size > 0) {
+    throw new ConfigError(
+      [...issues].map(([name, issue]) => `${usedName(name, variables)} ${issue}`),
+    )
+  }
   return values as Environment
+}
+
+/** The name under which a variable is set. */
+function usedName(
+  name: VariableName,
+  variables: Readonly<Record<string, string | undefined>>,
+): string {
+  const lowerCase = name.toLowerCase()
+  return PROXY_VARIABLES.includes(name) && variables[lowerCase]?.trim() ? lowerCase : name
 }
 
 /** A secret may begin or end with spaces. */

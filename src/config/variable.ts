@@ -84,6 +84,24 @@ export function baseUrl(): Variable<string, undefined> {
   )
 }
 
+/** The URL of a proxy. It can hold a password. */
+export function proxyUrl(): Variable<string, undefined> {
+  return text(
+    isProxyUrl,
+    'the URL of a proxy with http: or https: and without path, such as http://proxy.example:3128; special characters in a user name or password are percent-encoded',
+  )
+}
+
+function isProxyUrl(value: string): boolean {
+  if (!/^https?:\/\/[^\s/?#]+\/?$/.test(value) || !URL.canParse(value)) return false
+  const { username, password } = new URL(value)
+  try {
+    return decodeURIComponent(username + password) !== undefined
+  } catch {
+    return false
+  }
+}
+
 /** A list of hosts for {@link splitList}. */
 export function hosts(): Variable<string, undefined> {
   return text(

@@ -1,4 +1,6 @@
 import { Agent, Dispatcher } from 'undici'
+import type { Proxies } from './proxy.ts'
+import { proxyAgent } from './proxy.ts'
 
 /** Largest response body that is read, packed and unpacked: 1 MiB. A job status has less than 1 KiB. */
 export const MAX_BODY_BYTES = 1024 * 1024
@@ -9,21 +11,42 @@ export const MAX_BODY_BYTES = 1024 * 1024
  */
 const MAX_IDLE_MS = 30_000
 
+/** Less than the time limit of an attempt, so that the log names the proxy. */
+const TUNNEL_TIMEOUT_MS = 3_000
+
+/** Options of {@link httpAgent}. */
+export interface HttpAgentOptions {
+  /** Default: none. */
+  proxies?: Proxies
+  /** Trusted certificates in PEM; default: those of Node. */
+  ca?: string | undefined
+  /** Greatest number of connections per origin; default: no limit. */
+  connections?: number | null
+  /** Limit for opening a tunnel through a proxy; default: 3000 ms. */
+  tunnelTimeoutMs?: number
+}
+
 /**
  * Connections to CDF and identity providers. HTTP/1.1 only: with HTTP/2, undici takes a stream that is reset in the
  * middle of a body for a complete response. `sendRequest` sets the time limits, so undici's own timeouts, which restart
  * with every byte, are off. A request with `reset` gets a new connection of its own, any other one from the pool.
  */
-export function httpAgent(options: Agent.Options = {}): Dispatcher {
-  const limited = {
-    ...options,
+export function httpAgent(options: HttpAgentOptions = {}): Dispatcher {
+  const { proxies = {}, ca, connections = null, tunnelTimeoutMs = TUNNEL_TIMEOUT_MS } = options
+  const limits = {
+    connect: { ca },
+    connections,
     allowH2: false,
     maxResponseSize: MAX_BODY_BYTES,
     headersTimeout: 0,
     bodyTimeout: 0,
     keepAliveMaxTimeout: MAX_IDLE_MS,
   }
-  return new HttpAgent(new Agent(limited), new Agent({ ...limited, pipelining: 0 }))
+  const create = (agentOptions: typeof limits & Agent.Options) =>
+    proxies.https || proxies.http
+      ? proxyAgent(proxies, agentOptions, tunnelTimeoutMs)
+      : new Agent(agentOptions)
+  return new HttpAgent(create(limits), create({ ...limits, pipelining: 0 }))
 }
 
 class HttpAgent extends Dispatcher {

@@ -3,6 +3,7 @@ import { brotliDecompress, gunzip, inflate, zstdDecompress } from 'node:zlib'
 import type { Dispatcher } from 'undici'
 import { errors } from 'undici'
 import { MAX_BODY_BYTES } from './agent.ts'
+import { ProxyError } from './proxy.ts'
 import { isStaleConnection } from './stale-connection.ts'
 import { USER_AGENT } from './user-agent.ts'
 
@@ -42,7 +43,7 @@ export class UnreadableResponseError extends Error {
  * Sends one HTTP request and reads the whole response. Size and time are bounded; `fetch` checks the size only before
  * it unpacks. Redirects are not followed. If its connection was stale, the request is repeated once on a new one, so it
  * must be safe to repeat.
- * @throws UnreadableResponseError; the signal's reason; a DOMException `TimeoutError`; undici's connection errors
+ * @throws UnreadableResponseError; ProxyError; the signal's reason; a DOMException `TimeoutError`; undici's connection errors
  */
 export async function sendRequest(url: string, request: HttpRequest): Promise<HttpResponse> {
   const { method, headers, body, dispatcher, timeoutMs, onHead } = request
@@ -53,18 +54,13 @@ export async function sendRequest(url: string, request: HttpRequest): Promise<Ht
   ]
   const signal = AbortSignal.any(signals)
   signal.throwIfAborted()
-  const options = {
+  const response = await send(dispatcher, {
     origin,
     path: pathname + search,
     method,
     headers: { ...headers, 'user-agent': USER_AGENT },
     body: body ?? null,
     signal,
-  }
-  const response = await dispatcher.request(options).catch((error: unknown) => {
-    if (isStaleConnection(error) && !signal.aborted)
-      return dispatcher.request({ ...options, reset: true })
-    throw error
   })
   const head = { status: response.statusCode, headers: response.headers }
   onHead?.(head)
@@ -75,6 +71,22 @@ export async function sendRequest(url: string, request: HttpRequest): Promise<Ht
   })
   const encoding = head.headers['content-encoding']
   return { ...head, body: decoder.decode(await unpack(Buffer.from(packed), encoding)) }
+}
+
+async function send(
+  dispatcher: Dispatcher,
+  options: Dispatcher.RequestOptions & { signal: AbortSignal },
+): Promise<Dispatcher.ResponseData> {
+  try {
+    return await dispatcher.request(options)
+  } catch (error) {
+    if (isStaleConnection(error) && !options.reset && !options.signal.aborted)
+      return send(dispatcher, { ...options, reset: true })
+    // For an `http:` URL, undici turns a 407 of the proxy into this error.
+    if (error instanceof errors.InvalidArgumentError && error.message.includes('(407)'))
+      throw new ProxyError('proxy answered with status 407')
+    throw error
+  }
 }
 
 /** Also removes a byte order mark, which some servers put before JSON (RFC 8259 §8.1). */

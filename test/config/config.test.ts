@@ -27,9 +27,8 @@ function issuesOf(variables: Record<string, string | undefined>): readonly strin
 }
 
 t.test('has a default for every optional variable', async (t) => {
-  const { identityProvider, ...config } = loadConfig(minimal)
+  const { identityProvider, outbound, ...config } = loadConfig(minimal)
   t.strictSame(config, {
-    outbound: { insecureHttpHosts: [] },
     cdf: {
       baseUrl: 'https://westeurope-1.cognitedata.com',
       project: 'my-project',
@@ -61,6 +60,8 @@ t.test('has a default for every optional variable', async (t) => {
     shutdown: { graceMs: 10_000, delayMs: 0 },
   })
   t.equal(identityProvider.timeoutMs, 5000)
+  t.strictSame(outbound.insecureHttpHosts, [])
+  t.strictSame(Object.values(outbound.proxies()), [undefined, undefined, undefined])
 })
 
 t.test('derives token URL and scope from an Entra ID tenant and the CDF URL', async (t) => {
@@ -228,6 +229,25 @@ const rejected: [name: string, variables: Record<string, string | undefined>, is
         /^AUTH_JWKS_URL must be/,
         /^AUTH_ISSUER must be/,
       ],
+    ],
+    ...[
+      'proxy.example:3128',
+      'socks5://proxy.example',
+      'http://proxy.example/path',
+      'http://proxy.example?x',
+      'http://proxy.example:99999',
+      'http://user:%zz@proxy.example',
+      'http://%ff@proxy.example',
+      'http://',
+    ].map((url): [string, Record<string, string>, RegExp[]] => [
+      `the proxy ${url}`,
+      { HTTPS_PROXY: url, http_proxy: url },
+      [/^HTTPS_PROXY must be the URL of a proxy/, /^http_proxy must be the URL of a proxy/],
+    ]),
+    [
+      'a proxy with a password, which it does not print,',
+      { HTTPS_PROXY: `http://user:${SECRET}%@proxy.example` },
+      [/^HTTPS_PROXY must be the URL of a proxy with http: or https:/],
     ],
     ['a project with a path', { CDF_PROJECT: '../other' }, [/^CDF_PROJECT must be/]],
     [
@@ -462,8 +482,31 @@ t.test('accepts any issuer with http from which it fetches nothing', async (t) =
   t.doesNotThrow(() => loadConfig({ ...minimal, ...jwks }))
 })
 
-t.test('is frozen, and does not reveal the secret when inspected', async (t) => {
-  const config = loadConfig(minimal)
+t.test('reads the proxies; a variable in lower case takes precedence', async (t) => {
+  const upper = {
+    HTTPS_PROXY: 'http://user:p%40ss@proxy.example:3128',
+    HTTP_PROXY: 'https://proxy.example/',
+    NO_PROXY: 'localhost, .corp.example',
+  }
+  const proxiesOf = (variables: Record<string, string>) =>
+    loadConfig({ ...minimal, ...variables }).outbound.proxies()
+  t.strictSame(proxiesOf(upper), {
+    https: upper.HTTPS_PROXY,
+    http: upper.HTTP_PROXY,
+    exceptions: upper.NO_PROXY,
+  })
+  t.strictSame(
+    proxiesOf({ ...upper, https_proxy: 'http://other', http_proxy: '', no_proxy: '*' }),
+    {
+      https: 'http://other',
+      http: upper.HTTP_PROXY,
+      exceptions: '*',
+    },
+  )
+})
+
+t.test('is frozen, and does not reveal secrets when inspected', async (t) => {
+  const config = loadConfig({ ...minimal, HTTP_PROXY: `http://user:${SECRET}@proxy.example` })
   t.throws(() => Object.assign(config.listen, { port: 1 }))
   t.notMatch(inspect(config, { depth: 10, showHidden: true }), SECRET)
 })

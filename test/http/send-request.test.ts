@@ -25,7 +25,7 @@ t.test('speaks HTTP/1.1 over TLS, also to a server that offers HTTP/2', async (t
     response.end('good')
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const dispatcher = httpAgent({ connect: { ca: pem('localhost-certificate.pem') } })
+  const dispatcher = httpAgent({ ca: pem('localhost-certificate.pem').toString() })
   t.teardown(async () => {
     await dispatcher.destroy()
     server.close()

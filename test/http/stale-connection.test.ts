@@ -8,7 +8,7 @@ import { answeringOnce, endConnection } from '../support/stale-connections.ts'
 
 /** A function that sends requests through one pooled connection. */
 function sender(t: Test, origin: string) {
-  const dispatcher = httpAgent({ connections: 1, connect: { ca: CERTIFICATE } })
+  const dispatcher = httpAgent({ connections: 1, ca: CERTIFICATE })
   t.teardown(() => dispatcher.destroy())
   return (method: 'GET' | 'POST' = 'GET', signal?: AbortSignal) =>
     sendRequest(`${origin}/`, {

@@ -16,10 +16,12 @@ export async function startServer(t: Test, onRequest: RequestListener): Promise<
   return `http://127.0.0.1:${await listen(t, createServer(onRequest))}`
 }
 
+/** Key and certificate of a server with TLS. */
+export const TLS = { key: pem('localhost-key.pem'), cert: CERTIFICATE }
+
 /** The same with TLS and {@link CERTIFICATE}. */
 export async function startTlsServer(t: Test, onRequest: RequestListener): Promise<string> {
-  const options = { key: pem('localhost-key.pem'), cert: CERTIFICATE }
-  return `https://localhost:${await listen(t, createTlsServer(options, onRequest))}`
+  return `https://localhost:${await listen(t, createTlsServer(TLS, onRequest))}`
 }
 
 /** Lets a server listen on a free loopback port, which it returns, until the end of the test. */

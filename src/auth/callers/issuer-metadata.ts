@@ -1,4 +1,5 @@
 import type { Dispatcher } from 'undici'
+import { failureReason } from '../../http/failure-reason.ts'
 import { isSecureUrl } from '../../http/secure-url.ts'
 import { sendRequest } from '../../http/send-request.ts'
 import { withoutTrailingSlash } from '../without-trailing-slash.ts'
@@ -23,7 +24,7 @@ export interface IssuerMetadata {
 
 /**
  * Fetches the discovery document of an issuer.
- * @throws Error with a fixed message without any part of the response
+ * @throws Error whose message has no part of the response
  * @see https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig
  */
 export async function fetchIssuerMetadata(request: IssuerRequest): Promise<IssuerMetadata> {
@@ -49,7 +50,7 @@ export async function fetchIssuerMetadata(request: IssuerRequest): Promise<Issue
 
 /**
  * Fetches a JSON object from an issuer.
- * @throws Error with a fixed message
+ * @throws Error whose message has no part of the response
  */
 export async function fetchJson(
   url: string,
@@ -60,6 +61,8 @@ export async function fetchJson(
     headers: { accept: 'application/json' },
     timeoutMs,
     dispatcher,
+  }).catch((error: unknown) => {
+    throw new Error(`no response from the issuer: ${failureReason(error)}`)
   })
   if (status !== 200) throw new Error(`the issuer answered with status ${status}`)
   let json: unknown

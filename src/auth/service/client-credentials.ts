@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import * as client from 'openid-client'
 import type { Dispatcher } from 'undici'
+import { ProxyError } from '../../http/proxy.ts'
 import { parseRetryAfter } from '../../http/retry-after.ts'
 import { isSecureUrl } from '../../http/secure-url.ts'
 import { ProblemError } from '../../problems/problem.ts'
@@ -140,10 +141,11 @@ function toProblemError(error: unknown, canBeRejection: boolean): ProblemError {
   const status = response?.status
   const oauthError =
     error instanceof client.ResponseBodyError ? loggableErrorCode(error.error) : undefined
+  const { cause: failure } = error as { cause?: unknown }
   const facts = [
     error instanceof Error ? error.name : 'Error',
     errorCode(error),
-    errorCode((error as { cause?: unknown }).cause),
+    failure instanceof ProxyError ? failure.message : errorCode(failure),
     status && `status ${status}`,
     oauthError,
     error instanceof TokenResponseError ? error.message : undefined,
