@@ -1,11 +1,19 @@
 import { createSecureServer } from 'node:http2'
 import type { AddressInfo } from 'node:net'
+import { createServer } from 'node:net'
 import type { Test } from 'tap'
 import t from 'tap'
 import type { HttpAgentOptions } from '../../src/http/agent.ts'
 import { httpAgent } from '../../src/http/agent.ts'
 import { sendRequest } from '../../src/http/send-request.ts'
-import { CERTIFICATE, freePort, startServer, startTlsServer, TLS } from '../support/local-server.ts'
+import {
+  CERTIFICATE,
+  freePort,
+  listen,
+  startServer,
+  startTlsServer,
+  TLS,
+} from '../support/local-server.ts'
 import { startProxy } from '../support/proxy-server.ts'
 import { answeringOnce } from '../support/stale-connections.ts'
 import { until } from '../support/wait.ts'
@@ -118,6 +126,15 @@ t.test('does not wait long for a tunnel, and opens another one for the next requ
   })
   proxy.behavior = 'forward'
   await until(async () => (await send(origin).catch(() => undefined))?.body === 'good')
+})
+
+t.test('does not wait long for a TLS handshake in a tunnel', async (t) => {
+  const proxy = await startProxy(t)
+  // It accepts the connection and says nothing.
+  const server = createServer((socket) => socket.on('error', () => {}).resume())
+  const port = await listen(t, server)
+  const send = sender(t, { proxies: { https: proxy.url }, tunnelTimeoutMs: 50 })
+  await t.rejects(send(`https://localhost:${port}/`, 8_000), { code: 'UND_ERR_CONNECT_TIMEOUT' })
 })
 
 t.test('uses one tunnel for several requests', async (t) => {

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
-import type { RequestListener, Server } from 'node:http'
+import type { Server as HttpServer, RequestListener } from 'node:http'
 import { createServer } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Server } from 'node:net'
 import type { Test } from 'tap'
 
 const pem = (name: string) =>
@@ -25,11 +25,11 @@ export async function startTlsServer(t: Test, onRequest: RequestListener): Promi
 }
 
 /** Lets a server listen on a free loopback port, which it returns, until the end of the test. */
-export async function listen(t: Test, server: Server): Promise<number> {
+export async function listen(t: Test, server: Server | HttpServer): Promise<number> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   t.teardown(() => {
     server.close()
-    server.closeAllConnections()
+    if ('closeAllConnections' in server) server.closeAllConnections()
   })
   return (server.address() as AddressInfo).port
 }
