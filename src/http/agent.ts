@@ -29,11 +29,11 @@ export interface HttpAgentOptions {
 /**
  * Connections to CDF and identity providers. HTTP/1.1 only: with HTTP/2, undici takes a stream that is reset in the
  * middle of a body for a complete response. `sendRequest` sets the time limits, so undici's own timeouts, which restart
- * with every byte, are off. A request with `reset` gets a new connection of its own, any other one from the pool.
+ * with every byte, are off. A request with `reset` gets a new connection, which is closed after it; any other request gets one from the pool.
  */
 export function httpAgent(options: HttpAgentOptions = {}): Dispatcher {
   const { proxies = {}, ca, connections = null, tunnelTimeoutMs = TUNNEL_TIMEOUT_MS } = options
-  const limits = {
+  const agentOptions = {
     connect: { ca },
     connections,
     allowH2: false,
@@ -42,15 +42,16 @@ export function httpAgent(options: HttpAgentOptions = {}): Dispatcher {
     bodyTimeout: 0,
     keepAliveMaxTimeout: MAX_IDLE_MS,
   }
-  const create = (agentOptions: typeof limits & Agent.Options) =>
+  const create = () =>
     proxies.https || proxies.http
       ? proxyAgent(proxies, agentOptions, tunnelTimeoutMs)
       : new Agent(agentOptions)
-  return new HttpAgent(create(limits), create({ ...limits, pipelining: 0 }))
+  return new HttpAgent(create(), create())
 }
 
 class HttpAgent extends Dispatcher {
   readonly #pooled: Dispatcher
+  /** `reset` makes undici close each of its connections after one request. */
   readonly #unpooled: Dispatcher
 
   constructor(pooled: Dispatcher, unpooled: Dispatcher) {

@@ -196,7 +196,16 @@ t.test(
     t.equal(forHttp.requests.at(-1), 'CONNECT cdf.example:443')
 
     const origin = await startServer(t, (_, response) => response.end('direct'))
+    // The service reads its own environment; undici must not read that of the process.
+    process.env.HTTP_PROXY = http
+    process.env.NO_PROXY = '*'
+    t.teardown(() => {
+      delete process.env.HTTP_PROXY
+      delete process.env.NO_PROXY
+    })
     const httpsOnly = sender(t, { proxies: { https } })
+    await httpsOnly('https://cdf.example/').catch(() => {})
+    t.equal(forHttps.requests.length, 2)
     t.equal((await httpsOnly(origin)).body, 'direct')
   },
 )
