@@ -15,7 +15,7 @@ import {
   TLS,
 } from '../support/local-server.ts'
 import { startProxy } from '../support/proxy-server.ts'
-import { answeringOnce } from '../support/stale-connections.ts'
+import { isOnReusedConnection } from '../support/stale-connections.ts'
 import { until } from '../support/wait.ts'
 
 /** A function that sends GET requests through proxies. */
@@ -81,10 +81,12 @@ t.test('repeats a request once on a new connection if the one to the proxy was l
   t.equal(proxy.requests.length, 3)
 })
 
-t.test('repeats a request once in a new tunnel if its tunnel was lost', async (t) => {
+t.test('repeats a request once in a new tunnel if its tunnel was reset', async (t) => {
   const proxy = await startProxy(t)
-  const answer = answeringOnce((_, response) => response.end('good'), 'closed')
-  const origin = await startTlsServer(t, answer)
+  const origin = await startTlsServer(t, (request, response) => {
+    if (!isOnReusedConnection(request)) return response.end('good')
+    for (const tunnel of proxy.tunnels) tunnel.resetAndDestroy()
+  })
   const send = sender(t, { connections: 1, proxies: { https: proxy.url } })
   t.equal((await send(origin)).body, 'good')
   t.equal((await send(origin)).body, 'good')
