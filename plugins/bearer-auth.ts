@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import type { Dispatcher } from 'undici'
 import type { Scheduler } from '../src/async/scheduler.ts'
 import type { ExpectedClaims } from '../src/auth/callers/access-token-claims.ts'
 import { AccessTokenVerifier } from '../src/auth/callers/access-token-verifier.ts'
@@ -8,7 +9,6 @@ import type { Caller } from '../src/auth/callers/caller.ts'
 import { fetchJwks } from '../src/auth/callers/fetch-jwks.ts'
 import { InvalidTokenError } from '../src/auth/callers/invalid-token-error.ts'
 import { JwksCache } from '../src/auth/callers/jwks-cache.ts'
-import { httpAgent } from '../src/http/agent.ts'
 import { clientAddress } from '../src/limits/client-address.ts'
 import { FailureLimit } from '../src/limits/failure-limit.ts'
 import { rateLimitKey } from '../src/limits/rate-limit-key.ts'
@@ -26,10 +26,13 @@ export interface BearerAuthOptions {
         jwksUrl: string | undefined
         /** For each request to the issuer. */
         timeoutMs: number
+        /** Hosts to which `http:` is allowed besides loopback hosts; default: none. */
+        insecureHttpHosts?: readonly string[]
       }
     | undefined
   /** Sets `request.caller.hasRequiredScope`; absent = no scope is required. */
   requiredScope: string | undefined
+  dispatcher: Dispatcher
   /** Monotonic clock, milliseconds. */
   now: () => number
   schedule: Scheduler
@@ -57,7 +60,7 @@ const INVALID_TOKEN = `${REALM}, error="invalid_token", error_description="The a
  */
 export const bearerAuthPlugin = fp(
   async function bearerAuth(app, options: BearerAuthOptions) {
-    const { jwt, requiredScope, now, wallNow, schedule } = options
+    const { jwt, requiredScope, dispatcher, now, wallNow, schedule } = options
     app.decorateRequest('caller', null)
     // With a handler in this scope, unknown paths need a token too.
     app.setNotFoundHandler(app.rejectUnrouted)
@@ -66,11 +69,10 @@ export const bearerAuthPlugin = fp(
       return
     }
 
-    const agent = httpAgent()
     const stopped = new AbortController()
     app.lifeCycle.readinessBlockers.add('caller-keys-unavailable')
     const keys = new JwksCache({
-      fetchJwks: () => fetchJwks({ ...jwt, dispatcher: agent }),
+      fetchJwks: () => fetchJwks({ ...jwt, dispatcher }),
       now,
       onFetch: (outcome) => {
         const failed = 'error' in outcome
@@ -153,7 +155,6 @@ export const bearerAuthPlugin = fp(
     app.addHook('onClose', async () => {
       stopped.abort()
       failures.endWindow()
-      await agent.destroy()
     })
   },
   { name: 'bearer-auth', dependencies: ['life-cycle', 'metrics', 'not-found'] },

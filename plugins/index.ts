@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import type { Dispatcher } from 'undici'
 import type { Scheduler } from '../src/async/scheduler.ts'
 import type { Config } from '../src/config/config.ts'
 import type { LogDestinations } from '../src/telemetry/buffered-destination.ts'
@@ -20,6 +21,8 @@ export interface PluginsOptions {
   config: Config
   serviceVersion: string
   destinations: LogDestinations
+  /** Sends all requests to CDF and identity providers. */
+  dispatcher: Dispatcher
   /** Monotonic clock, milliseconds. */
   now: () => number
   schedule: Scheduler
@@ -32,7 +35,7 @@ export async function registerPlugins(
   app: FastifyInstance,
   options: PluginsOptions,
 ): Promise<void> {
-  const { config, serviceVersion, destinations, now, schedule, random } = options
+  const { config, serviceVersion, destinations, dispatcher, now, schedule, random } = options
   const { cdf, identityProvider, jobs, upstream } = config
   await app.register(lifeCyclePlugin)
   await app.register(metricsPlugin, { ...config.metrics, serviceVersion })
@@ -49,7 +52,7 @@ export async function registerPlugins(
     identityProvider,
     jobs,
     upstream,
-    serviceVersion,
+    dispatcher,
     now,
     random,
   })

@@ -1,4 +1,5 @@
 import fp from 'fastify-plugin'
+import type { Dispatcher } from 'undici'
 import { retryUntilSuccess } from '../src/async/retry-until-success.ts'
 import type { ClientCredentialsOptions } from '../src/auth/service/client-credentials.ts'
 import { createTokenRequester } from '../src/auth/service/client-credentials.ts'
@@ -9,7 +10,6 @@ import { ConcurrencyLimit } from '../src/cdf/resilience/concurrency-limit.ts'
 import { CoolDown } from '../src/cdf/resilience/cool-down.ts'
 import { RetryBudget } from '../src/cdf/resilience/retry-budget.ts'
 import { UpstreamPolicy } from '../src/cdf/resilience/upstream-policy.ts'
-import { httpAgent } from '../src/http/agent.ts'
 import { JobCache } from '../src/jobs/job-cache.ts'
 import { JobQualityReader } from '../src/jobs/job-quality-reader.ts'
 import { EventLoopLoad } from '../src/limits/event-loop-load.ts'
@@ -34,7 +34,7 @@ export interface JobQualityOptions {
     maxConcurrency: number
     maxQueue: number
   }
-  serviceVersion: string
+  dispatcher: Dispatcher
   /** Monotonic clock, milliseconds. */
   now: () => number
   /** 0 ≤ random() < 1. */
@@ -50,14 +50,13 @@ const QUIET_OUTCOMES: ReadonlySet<string> = new Set(['ok', 'aborted', 'job-not-f
 /** Decorates `app.jobQuality`, the reader with its token provider, client and cache. Requests a token on listen. */
 export const jobQualityPlugin = fp(
   async function jobQuality(app, options: JobQualityOptions) {
-    const { cdf, identityProvider, jobs, upstream, serviceVersion, now, random } = options
+    const { cdf, identityProvider, jobs, upstream, dispatcher, now, random } = options
     const { metrics } = app
-    const agent = httpAgent()
     const stopped = new AbortController()
     app.lifeCycle.readinessBlockers.add('identity-provider-unavailable')
 
     const tokens = new TokenProvider({
-      requestToken: createTokenRequester({ ...identityProvider, dispatcher: agent }),
+      requestToken: createTokenRequester({ ...identityProvider, dispatcher }),
       now,
       onTokenRequest: (outcome) => {
         const failed = 'error' in outcome
@@ -80,9 +79,8 @@ export const jobQualityPlugin = fp(
       baseUrl: cdf.baseUrl,
       project: cdf.project,
       cdfVersion: cdf.version,
-      serviceVersion,
       tokens,
-      dispatcher: agent,
+      dispatcher,
       policy: new UpstreamPolicy({ concurrency, coolDown, breaker, random }),
       retries: new RetryBudget(now),
       attemptTimeoutMs: upstream.attemptTimeoutMs,
@@ -147,7 +145,6 @@ export const jobQualityPlugin = fp(
     app.addHook('onClose', async () => {
       stopped.abort()
       load.stop()
-      await agent.destroy()
     })
   },
   { name: 'job-quality', dependencies: ['life-cycle', 'metrics'] },

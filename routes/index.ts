@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import type { Dispatcher } from 'undici'
 import { bearerAuthPlugin } from '../plugins/bearer-auth.ts'
 import { callerRateLimitPlugin } from '../plugins/caller-rate-limit.ts'
 import { requiredScopePlugin } from '../plugins/required-scope.ts'
@@ -14,6 +15,8 @@ import { problemRoutes } from './problems.ts'
 /** Dependencies of the routes. */
 export interface RoutesOptions {
   config: Config
+  /** Sends the requests to the issuer. */
+  dispatcher: Dispatcher
   /** Monotonic clock, milliseconds. */
   now: () => number
   /** The wall clock, milliseconds since the epoch. */
@@ -23,10 +26,10 @@ export interface RoutesOptions {
 
 /** Registers all routes. Those of jobs need a bearer token. Health routes have no limit. */
 export async function registerRoutes(app: FastifyInstance, options: RoutesOptions): Promise<void> {
-  const { config, now, wallNow, schedule } = options
+  const { config, dispatcher, now, wallNow, schedule } = options
   await app.register(
     async function authenticatedRoutes(scope) {
-      await scope.register(bearerAuthPlugin, { ...config.auth, now, wallNow, schedule })
+      await scope.register(bearerAuthPlugin, { ...config.auth, dispatcher, now, wallNow, schedule })
       await scope.register(callerRateLimitPlugin, { ...config.rateLimit, now })
       await scope.register(requiredScopePlugin, config.auth)
       await scope.register(jobQualityRoutes, { schedule, now })
@@ -39,6 +42,6 @@ export async function registerRoutes(app: FastifyInstance, options: RoutesOption
   await app.register(async function publicRoutes(scope) {
     await scope.register(callerRateLimitPlugin, { ...config.rateLimit, now })
     await scope.register(problemRoutes, { prefix: '/problems' })
-    await scope.register(docsRoutes, { ...config.docs, now })
+    await scope.register(docsRoutes, { ...config.docs, dispatcher, now })
   })
 }

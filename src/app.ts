@@ -7,6 +7,7 @@ import { registerRoutes } from '../routes/index.ts'
 import type { Scheduler } from './async/scheduler.ts'
 import { scheduleTimeout } from './async/scheduler.ts'
 import type { Config } from './config/config.ts'
+import { httpAgent } from './http/agent.ts'
 import type { LogDestination } from './telemetry/buffered-destination.ts'
 import { logDestinations } from './telemetry/buffered-destination.ts'
 
@@ -35,10 +36,20 @@ export async function buildApp(
   const { schedule = scheduleTimeout, logDestination, onRoute } = overrides
   const destinations = logDestinations(logDestination)
   const serviceVersion = packageJson.version
+  const dispatcher = httpAgent({ proxies: config.outbound.proxies() })
 
   const app = Fastify(serverOptions(config.server, destinations.log))
   if (onRoute) app.addHook('onRoute', onRoute)
-  await registerPlugins(app, { config, serviceVersion, destinations, now, schedule, random })
-  await registerRoutes(app, { config, now, wallNow, schedule })
+  app.addHook('onClose', () => dispatcher.destroy())
+  await registerPlugins(app, {
+    config,
+    serviceVersion,
+    destinations,
+    dispatcher,
+    now,
+    schedule,
+    random,
+  })
+  await registerRoutes(app, { config, dispatcher, now, wallNow, schedule })
   return app
 }

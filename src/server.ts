@@ -42,6 +42,13 @@ closeWithGrace(
 if (!config.auth.jwt) {
   app.log.warn('AUTH_MODE=none: every job that the CDF identity can read is public on this port')
 }
+const { insecureHttpHosts } = config.outbound
+if (insecureHttpHosts.length > 0) {
+  app.log.warn(
+    { hosts: insecureHttpHosts },
+    'INSECURE_HTTP_HOSTS: tokens and secrets are sent to these hosts without encryption',
+  )
+}
 await app.listen({ ...config.listen })
 
 function loadConfigOrExit(): Config {

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import type { FastifyPluginAsync } from 'fastify'
+import type { Dispatcher } from 'undici'
 import { once } from '../../src/async/once.ts'
 import { ProblemError } from '../../src/problems/problem.ts'
 import { sendPublicDocument } from '../send-public-document.ts'
@@ -13,6 +14,7 @@ export interface DocsOptions {
   enabled: boolean
   /** For the Authorize button. Without it, people paste a token. */
   oauth: DocsLogin | undefined
+  dispatcher: Dispatcher
   /** Monotonic clock, milliseconds. */
   now: () => number
 }
@@ -23,7 +25,10 @@ const CONTRACT = fileURLToPath(new URL('../../openapi.yaml', import.meta.url))
 const LOGIN_RETRY_MS = 30_000
 
 /** The contract as a file, and Swagger UI to browse it. */
-export const docsRoutes: FastifyPluginAsync<DocsOptions> = async (app, { enabled, oauth, now }) => {
+export const docsRoutes: FastifyPluginAsync<DocsOptions> = async (
+  app,
+  { enabled, oauth, dispatcher, now },
+) => {
   // Parsed on first use: it takes a tenth of a second, and most instances never need it.
   const getContract = once(async () => {
     const { loadContract } = await import('./load-contract.ts')
@@ -37,7 +42,7 @@ export const docsRoutes: FastifyPluginAsync<DocsOptions> = async (app, { enabled
 
   let validUntilMs = Number.POSITIVE_INFINITY
   const render = async () => {
-    const endpoints = oauth && (await fetchLoginEndpoints(oauth, app.log))
+    const endpoints = oauth && (await fetchLoginEndpoints({ ...oauth, dispatcher }, app.log))
     validUntilMs = oauth && !endpoints ? now() + LOGIN_RETRY_MS : Number.POSITIVE_INFINITY
     const { renderSwaggerUi } = await import('./swagger-ui.ts')
     return renderSwaggerUi({ contract: await getContract(), login: oauth, endpoints })

@@ -1,7 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify'
-import type { IssuerMetadata } from '../../src/auth/callers/issuer-metadata.ts'
+import type { IssuerMetadata, IssuerRequest } from '../../src/auth/callers/issuer-metadata.ts'
 import { fetchIssuerMetadata } from '../../src/auth/callers/issuer-metadata.ts'
-import { httpAgent } from '../../src/http/agent.ts'
 
 /** The public client with which people log in from Swagger UI: authorization code with PKCE. */
 export interface DocsLogin {
@@ -10,21 +9,20 @@ export interface DocsLogin {
   scopes: string[]
   /** For the discovery document. */
   timeoutMs: number
+  /** Hosts to which `http:` is allowed besides loopback hosts; default: none. */
+  insecureHttpHosts?: readonly string[]
 }
 
 /** Fetches the issuer's endpoints; `undefined` if that fails, which is logged. */
 export async function fetchLoginEndpoints(
-  { issuer, timeoutMs }: DocsLogin,
+  request: IssuerRequest,
   log: FastifyBaseLogger,
 ): Promise<IssuerMetadata | undefined> {
-  const agent = httpAgent()
   try {
-    return await fetchIssuerMetadata({ issuer, timeoutMs, dispatcher: agent })
+    return await fetchIssuerMetadata(request)
   } catch (err) {
     log.warn({ err }, 'OpenID discovery for Swagger UI failed')
     return undefined
-  } finally {
-    await agent.destroy()
   }
 }
 

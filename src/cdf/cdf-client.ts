@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Dispatcher } from 'undici'
 import type { AccessToken, TokenProvider } from '../auth/service/token-provider.ts'
+import { failureReason } from '../http/failure-reason.ts'
 import type { ResponseHead } from '../http/send-request.ts'
 import { sendRequest } from '../http/send-request.ts'
+import { USER_AGENT } from '../http/user-agent.ts'
 import type { UpstreamAnswer } from '../problems/problem.ts'
 import type { ProblemCode } from '../problems/problem-types.ts'
-import { errorCode } from '../telemetry/error-serializer.ts'
 import { withTraceHeaders } from '../telemetry/trace-context.ts'
 import type { Attempt } from './attempt.ts'
 import { aborted, classifyFailure, classifyResponse, toUpstreamAnswer } from './attempt.ts'
@@ -34,7 +35,7 @@ export interface CdfRequest {
   requestId: string
   /** Status and `x-request-id` of the response; each null if there was none. */
   upstream: UpstreamAnswer
-  /** Why there is no complete response: timeout, deadline, aborted, or the name and code of an error. */
+  /** Why there is no complete response: timeout, deadline, aborted, or the reason of {@link failureReason}. */
   failure?: string
   durationMs: number
   /** `aborted`: it ended too early to say anything about CDF. */
@@ -48,8 +49,6 @@ export interface CdfClientOptions {
   project: string
   /** The `cdf-version` header; not sent if absent. */
   cdfVersion?: string | undefined
-  /** For `x-cdp-sdk` and `user-agent`. */
-  serviceVersion: string
   tokens: Pick<TokenProvider, 'get' | 'invalidate'>
   dispatcher: Dispatcher
   policy: UpstreamPolicy
@@ -75,7 +74,6 @@ export class CdfClient {
   readonly #jobsUrl: string
 
   constructor(options: CdfClientOptions) {
-    const agent = `cdf-job-quality/${options.serviceVersion}`
     const project = encodeURIComponent(options.project)
     this.#options = options
     this.#jobsUrl = `${options.baseUrl}/api/v1/projects/${project}/advancedjoins/estimatequality/`
@@ -83,8 +81,7 @@ export class CdfClient {
       accept: 'application/json',
       ...(options.cdfVersion && { 'cdf-version': options.cdfVersion }),
       'x-cdp-app': 'cdf-job-quality',
-      'x-cdp-sdk': agent.replace('/', ':'),
-      'user-agent': agent,
+      'x-cdp-sdk': USER_AGENT.replace('/', ':'),
     }
   }
 
@@ -169,12 +166,12 @@ export class CdfClient {
     ).catch((error: unknown) => ({ error }))
 
     const durationMs = performance.now() - startedAtMs
-    const failure = 'error' in outcome ? failureReason(outcome.error, signal) : undefined
+    const failure = 'error' in outcome ? failureOf(outcome.error, signal) : undefined
     // If the deadline left an attempt less than half of its time, a timeout says nothing about CDF.
     const hadEnoughTime = durationMs >= Math.min(attemptTimeoutMs, deadlineMs) / 2
     const attempt =
       'body' in outcome
-        ? classifyResponse(jobId, outcome, outcome.body.toString('utf8'))
+        ? classifyResponse(jobId, outcome, outcome.body)
         : failure === 'aborted' || (failure === 'deadline' && !hadEnoughTime)
           ? aborted(head)
           : classifyFailure(
@@ -197,10 +194,7 @@ export class CdfClient {
   }
 }
 
-/** Why a request failed. Error messages are left out, because they can hold parts of the response. */
-function failureReason(error: unknown, signal: AbortSignal): string {
+function failureOf(error: unknown, signal: AbortSignal): string {
   if (signal.aborted) return signal.reason?.name === 'TimeoutError' ? 'deadline' : 'aborted'
-  const name = error instanceof Error ? error.name : 'Error'
-  if (name === 'TimeoutError') return 'timeout'
-  return [name, errorCode(error)].filter(Boolean).join(' ')
+  return error instanceof Error && error.name === 'TimeoutError' ? 'timeout' : failureReason(error)
 }

@@ -4,6 +4,7 @@ import type {
   ClientAuthentication,
 } from '../auth/service/client-credentials.ts'
 import { withoutTrailingSlash } from '../auth/without-trailing-slash.ts'
+import type { Proxies } from '../http/proxy.ts'
 import type { Environment } from './environment.ts'
 import { loadEnvironment } from './load-environment.ts'
 import { splitList } from './variable.ts'
@@ -23,8 +24,17 @@ function toConfig(environment: Environment) {
   const baseUrl = withoutTrailingSlash(
     environment.CDF_URL ?? `https://${environment.CDF_CLUSTER}.cognitedata.com`,
   )
+  const insecureHttpHosts = splitList(environment.INSECURE_HTTP_HOSTS)
   const scopes = environment.IDP_SCOPES ?? (environment.IDP_TENANT_ID ? `${baseUrl}/.default` : '')
   return deepFreeze({
+    outbound: {
+      insecureHttpHosts,
+      proxies: (): Proxies => ({
+        https: environment.HTTPS_PROXY,
+        http: environment.HTTP_PROXY,
+        exceptions: environment.NO_PROXY,
+      }),
+    },
     cdf: {
       baseUrl,
       project: environment.CDF_PROJECT as string,
@@ -37,6 +47,7 @@ function toConfig(environment: Environment) {
       scope: splitList(scopes).join(' ') || undefined,
       audience: environment.IDP_AUDIENCE,
       timeoutMs: environment.IDP_TIMEOUT_MS,
+      insecureHttpHosts,
     },
     auth: {
       jwt:
@@ -47,6 +58,7 @@ function toConfig(environment: Environment) {
               audienceClaim: environment.AUTH_AUDIENCE_CLAIM,
               jwksUrl: environment.AUTH_JWKS_URL,
               timeoutMs: environment.IDP_TIMEOUT_MS,
+              insecureHttpHosts,
             }
           : undefined,
       requiredScope: environment.AUTH_REQUIRED_SCOPE,
@@ -106,12 +118,9 @@ function docsOauth(environment: Environment) {
   const { AUTH_ISSUER: issuer, DOCS_OAUTH_CLIENT_ID: clientId } = environment
   if (!issuer || !clientId) return undefined
   const scopes = splitList(environment.DOCS_OAUTH_SCOPES)
-  return {
-    issuer: withoutDiscoveryPath(issuer),
-    clientId,
-    scopes,
-    timeoutMs: environment.IDP_TIMEOUT_MS,
-  }
+  const timeoutMs = environment.IDP_TIMEOUT_MS
+  const insecureHttpHosts = splitList(environment.INSECURE_HTTP_HOSTS)
+  return { issuer: withoutDiscoveryPath(issuer), clientId, scopes, timeoutMs, insecureHttpHosts }
 }
 
 /** A token URL comes first, because configurations of the CDF Toolkit often have a tenant id too. */

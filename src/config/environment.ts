@@ -1,7 +1,9 @@
 import type { Variable } from './variable.ts'
 import {
+  baseUrl,
   choice,
   flag,
+  hosts,
   integer,
   isAbsoluteUri,
   isHeaderName,
@@ -10,6 +12,7 @@ import {
   isOrigin,
   isSecretFile,
   isSigningKeyFile,
+  proxyUrl,
   SCOPE,
   scopes,
   text,
@@ -28,7 +31,7 @@ export const VARIABLES = {
     /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*$/,
     'a CDF cluster such as westeurope-1',
   ),
-  CDF_URL: url(),
+  CDF_URL: baseUrl(),
   CDF_VERSION: text(
     /^[A-Za-z0-9.-]{1,32}$/,
     'a cdf-version such as alpha, beta or 20230101-alpha, or none',
@@ -70,6 +73,10 @@ export const VARIABLES = {
   AUTH_AUDIENCE_CLAIM: choice(['aud', 'client_id'], 'aud'),
   AUTH_JWKS_URL: url({ query: true }),
   AUTH_REQUIRED_SCOPE: text(new RegExp(`^${SCOPE}{1,255}$`), 'one scope'),
+  INSECURE_HTTP_HOSTS: hosts(),
+  HTTPS_PROXY: proxyUrl(),
+  HTTP_PROXY: proxyUrl(),
+  NO_PROXY: text(/^[\x20-\x7e]{1,8192}$/, 'hosts, separated by commas, or *'),
   HOST: text(/^[A-Za-z0-9.:-]{1,255}$/, 'an IP address or host name to listen on', '127.0.0.1'),
   PORT: integer(3000, 0, 65_535),
   METRICS_PORT: integer(9464, 0, 65_535),
@@ -108,6 +115,9 @@ export const VARIABLES = {
   SHUTDOWN_GRACE_MS: integer(10_000, 0, 600_000),
   SHUTDOWN_DELAY_MS: integer(0, 0, 600_000),
 } satisfies Record<string, Variable<boolean | number | string>>
+
+/** These variables are usual in lower case too, which takes precedence, as in curl. */
+export const PROXY_VARIABLES: readonly string[] = ['HTTPS_PROXY', 'HTTP_PROXY', 'NO_PROXY']
 
 /** The name of an environment variable. */
 export type VariableName = keyof typeof VARIABLES

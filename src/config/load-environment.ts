@@ -1,7 +1,8 @@
 import { isLoopback } from '../http/loopback.ts'
+import { isSecureUrl } from '../http/secure-url.ts'
 import type { Environment, VariableName } from './environment.ts'
-import { VARIABLES } from './environment.ts'
-import { url } from './variable.ts'
+import { PROXY_VARIABLES, VARIABLES } from './environment.ts'
+import { splitList, url } from './variable.ts'
 
 /** The variables that are set. */
 type RawEnvironment = Partial<Record<VariableName, string>>
@@ -29,7 +30,7 @@ export function loadEnvironment(
   const values: Partial<Record<VariableName, unknown>> = {}
   const issues = new Map<VariableName, string>()
   for (const name of Object.keys(VARIABLES) as VariableName[]) {
-    const text = trim(name, variables[name])
+    const text = trim(name, variables[usedName(name, variables)])
     const { expected, parse, default: defaultValue } = VARIABLES[name]
     values[name] = text ? parse(text) : defaultValue
     if (!text) continue
@@ -39,8 +40,21 @@ export function loadEnvironment(
   for (const [name, issue] of crossVariableIssues(raw)) {
     if (!issues.has(name)) issues.set(name, issue)
   }
-  if (issues.size > 0) throw new ConfigError([...issues].map((issue) => issue.join(' ')))
+  if (issues.size > 0) {
+    throw new ConfigError(
+      [...issues].map(([name, issue]) => `${usedName(name, variables)} ${issue}`),
+    )
+  }
   return values as Environment
+}
+
+/** The name under which a variable is set. */
+function usedName(
+  name: VariableName,
+  variables: Readonly<Record<string, string | undefined>>,
+): string {
+  const lowerCase = name.toLowerCase()
+  return PROXY_VARIABLES.includes(name) && variables[lowerCase]?.trim() ? lowerCase : name
 }
 
 /** A secret may begin or end with spaces. */
@@ -66,9 +80,8 @@ function* crossVariableIssues(raw: RawEnvironment): Generator<[VariableName, str
   if (`${PORT}` === `${METRICS_PORT}` && PORT !== '0') {
     yield ['METRICS_PORT', 'must be another port than PORT']
   }
+  yield* insecureUrls(raw)
   if (raw.DOCS_OAUTH_CLIENT_ID) yield* required(raw, 'AUTH_ISSUER')
-  if (raw.AUTH_ISSUER && !raw.AUTH_JWKS_URL && url().parse(raw.AUTH_ISSUER) === undefined)
-    yield ['AUTH_ISSUER', `must be ${url().expected}, unless AUTH_JWKS_URL is set`]
   if (raw.AUTH_MODE !== 'none') {
     yield* required(raw, 'AUTH_ISSUER')
     yield* required(raw, 'AUTH_AUDIENCE')
@@ -78,6 +91,20 @@ function* crossVariableIssues(raw: RawEnvironment): Generator<[VariableName, str
       'is none, so everyone who can reach HOST can read all jobs: set HOST to a loopback address, or AUTH_ALLOW_ANONYMOUS=true if this is intended',
     ]
   }
+}
+
+/** URLs to which the service must not send requests. With `AUTH_JWKS_URL`, the issuer is only a name. */
+function* insecureUrls(raw: RawEnvironment): Generator<[VariableName, string]> {
+  const names: VariableName[] = ['CDF_URL', 'IDP_TOKEN_URL', 'IDP_DISCOVERY_URL', 'AUTH_JWKS_URL']
+  const hosts = splitList(raw.INSECURE_HTTP_HOSTS)
+  for (const name of names) {
+    const value = raw[name]
+    if (value && !isSecureUrl(value, hosts)) yield [name, `must be ${VARIABLES[name].expected}`]
+  }
+  const { AUTH_ISSUER: issuer, AUTH_JWKS_URL: jwksUrl } = raw
+  if (!issuer || jwksUrl) return
+  if (url().parse(issuer) === undefined || !isSecureUrl(issuer, hosts))
+    yield ['AUTH_ISSUER', `must be ${url().expected}, unless AUTH_JWKS_URL is set`]
 }
 
 /** An issue of the first variable if none of the variables is set. */

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { importSigningKey } from '../auth/service/signing-key.ts'
-import { isHttpsOrLoopback } from '../http/loopback.ts'
+import { isHostname } from '../http/secure-url.ts'
 
 /** An environment variable. */
 export interface Variable<Value, Default extends Value | undefined = Value | undefined> {
@@ -63,14 +63,52 @@ export function text<Default extends string | undefined = undefined>(
   }
 }
 
-/** A URL that tokens and secrets may be sent to. */
+const HTTP_URL =
+  'a URL with https:, or with http: and a loopback host or a host of INSECURE_HTTP_HOSTS, without '
+
+/** A URL with `http:` or `https:`. `load-environment.ts` checks the hosts of those with `http:`. */
 export function url({ query = false } = {}): Variable<string, undefined> {
-  const plain = query
+  const valid = query
     ? /^https?:\/\/[^\s/?#@]+(?:[/?][^\s#]*)?$/
     : /^https?:\/\/[^\s/?#@]+(?:\/[^\s?#]*)?$/
   return text(
-    (value) => plain.test(value) && isHttpsOrLoopback(value),
-    `a URL with https:, or with http: and a loopback host, without ${query ? '' : 'query, '}fragment and credentials`,
+    (value) => valid.test(value) && URL.canParse(value),
+    `${HTTP_URL}${query ? '' : 'query, '}fragment and credentials`,
+  )
+}
+
+/** The same without a path. */
+export function baseUrl(): Variable<string, undefined> {
+  const valid = /^https?:\/\/[^\s/?#@]+\/?$/
+  return text(
+    (value) => valid.test(value) && URL.canParse(value),
+    `${HTTP_URL}path, query, fragment and credentials, because the service adds the path /api/v1/…`,
+  )
+}
+
+/** The URL of a proxy. It can hold a password. */
+export function proxyUrl(): Variable<string, undefined> {
+  return text(
+    isProxyUrl,
+    'the URL of a proxy with http: or https: and without path, such as http://proxy.example:3128; special characters in a user name or password are percent-encoded',
+  )
+}
+
+function isProxyUrl(value: string): boolean {
+  if (!/^https?:\/\/[^\s/?#]+\/?$/.test(value) || !URL.canParse(value)) return false
+  const { username, password } = new URL(value)
+  try {
+    return decodeURIComponent(username + password) !== undefined
+  } catch {
+    return false
+  }
+}
+
+/** A list of hosts for {@link splitList}. */
+export function hosts(): Variable<string, undefined> {
+  return text(
+    (value) => isListOf(isHostname, value),
+    'host names in lower case or IP addresses, separated by commas, without scheme, port, path and wildcard',
   )
 }
 

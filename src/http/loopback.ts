@@ -17,10 +17,3 @@ export function isLoopback(host: string): boolean {
 export function isLoopbackHost(header: string | undefined): boolean {
   return header === undefined || isLoopback(header.replace(/:\d*$/, ''))
 }
-
-/** Whether tokens and secrets may be sent to a URL: `https:`, or `http:` to a loopback host. */
-export function isHttpsOrLoopback(url: string): boolean {
-  if (!URL.canParse(url)) return false
-  const { protocol, hostname } = new URL(url)
-  return protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname))
-}

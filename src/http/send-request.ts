@@ -3,6 +3,9 @@ import { brotliDecompress, gunzip, inflate, zstdDecompress } from 'node:zlib'
 import type { Dispatcher } from 'undici'
 import { errors } from 'undici'
 import { MAX_BODY_BYTES } from './agent.ts'
+import { ProxyError } from './proxy.ts'
+import { isStaleConnection } from './stale-connection.ts'
+import { USER_AGENT } from './user-agent.ts'
 
 /** Status and headers of a response. */
 export interface ResponseHead {
@@ -10,14 +13,16 @@ export interface ResponseHead {
   headers: Record<string, string | string[] | undefined>
 }
 
-/** A complete response. The body is unpacked and has at most {@link MAX_BODY_BYTES}. */
+/** A complete response. */
 export interface HttpResponse extends ResponseHead {
-  body: Buffer
+  /** Unpacked, at most {@link MAX_BODY_BYTES}, decoded from UTF-8 without a byte order mark. */
+  body: string
 }
 
 /** A request for {@link sendRequest}. */
 export interface HttpRequest {
   method: 'GET' | 'POST'
+  /** Besides `user-agent`, which is always {@link USER_AGENT}. */
   headers: Record<string, string>
   body?: string
   /** Aborts the request, also while the body is read. */
@@ -36,8 +41,9 @@ export class UnreadableResponseError extends Error {
 
 /**
  * Sends one HTTP request and reads the whole response. Size and time are bounded; `fetch` checks the size only before
- * it unpacks. Redirects are not followed.
- * @throws UnreadableResponseError; the signal's reason; a DOMException `TimeoutError`; undici's connection errors
+ * it unpacks. Redirects are not followed. If its connection was stale, the request is repeated once on a new one, so it
+ * must be safe to repeat.
+ * @throws UnreadableResponseError; ProxyError; the signal's reason; a DOMException `TimeoutError`; undici's connection errors
  */
 export async function sendRequest(url: string, request: HttpRequest): Promise<HttpResponse> {
   const { method, headers, body, dispatcher, timeoutMs, onHead } = request
@@ -48,11 +54,11 @@ export async function sendRequest(url: string, request: HttpRequest): Promise<Ht
   ]
   const signal = AbortSignal.any(signals)
   signal.throwIfAborted()
-  const response = await dispatcher.request({
+  const response = await send(dispatcher, {
     origin,
     path: pathname + search,
     method,
-    headers,
+    headers: { ...headers, 'user-agent': USER_AGENT },
     body: body ?? null,
     signal,
   })
@@ -64,8 +70,27 @@ export async function sendRequest(url: string, request: HttpRequest): Promise<Ht
     throw error
   })
   const encoding = head.headers['content-encoding']
-  return { ...head, body: await unpack(Buffer.from(packed), encoding) }
+  return { ...head, body: decoder.decode(await unpack(Buffer.from(packed), encoding)) }
 }
+
+async function send(
+  dispatcher: Dispatcher,
+  options: Dispatcher.RequestOptions & { signal: AbortSignal },
+): Promise<Dispatcher.ResponseData> {
+  try {
+    return await dispatcher.request(options)
+  } catch (error) {
+    if (isStaleConnection(error) && !options.reset && !options.signal.aborted)
+      return send(dispatcher, { ...options, reset: true })
+    // For an `http:` URL, undici turns a 407 of the proxy into this error.
+    if (error instanceof errors.InvalidArgumentError && error.message.includes('(407)'))
+      throw new ProxyError('proxy answered with status 407')
+    throw error
+  }
+}
+
+/** Also removes a byte order mark, which some servers put before JSON (RFC 8259 §8.1). */
+const decoder = new TextDecoder()
 
 const gunzipAsync = promisify(gunzip)
 const UNPACKERS: Readonly<

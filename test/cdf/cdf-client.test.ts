@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import type { Test } from 'tap'
 import t from 'tap'
+import packageJson from '../../package.json' with { type: 'json' }
 import type { Fault } from '../../simulator/upstream/fault.ts'
 import { Faults } from '../../simulator/upstream/fault.ts'
 import type { CdfClientOptions, CdfRequest } from '../../src/cdf/cdf-client.ts'
@@ -55,7 +56,6 @@ async function start(t: Test, options: Partial<CdfClientOptions> = {}) {
     baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     project: 'my-project',
     cdfVersion: 'alpha',
-    serviceVersion: '1.2.3',
     tokens: {
       get: async () => token,
       invalidate: (refused) => {
@@ -110,8 +110,8 @@ t.test('sends the request of the API reference, with exactly these headers', asy
     authorization: 'Bearer token-1',
     'cdf-version': 'alpha',
     'x-cdp-app': 'cdf-job-quality',
-    'x-cdp-sdk': 'cdf-job-quality:1.2.3',
-    'user-agent': 'cdf-job-quality/1.2.3',
+    'x-cdp-sdk': `cdf-job-quality:${packageJson.version}`,
+    'user-agent': `cdf-job-quality/${packageJson.version}`,
     'x-request-id': 'request-1',
     traceparent: TRACEPARENT,
   })
@@ -406,6 +406,17 @@ t.test('decompresses an unrequested gzip body', async (t) => {
   t.match(await read(), { status: 'Running' })
 })
 
+t.test('accepts a body that begins with a byte order mark, in any encoding', async (t) => {
+  const { faults, read } = await start(t)
+  const body = Buffer.from(`\ufeff${RUNNING.body}`)
+  faults.next(
+    { status: 200, body },
+    { status: 200, headers: { 'content-encoding': 'gzip' }, body: gzipSync(body) },
+  )
+  t.match(await read(), { status: 'Running' })
+  t.match(await read(), { status: 'Running' })
+})
+
 t.test('accepts a UUID in the response to a numeric id, but no other number', async (t) => {
   const { faults, read } = await start(t)
   t.match(await read(new AbortController().signal, '123'), { jobId: JOB_ID })
@@ -553,8 +564,8 @@ t.test('ignores an invalid x-request-id of CDF', async (t) => {
 })
 
 t.test('does not open the circuit because of timeouts in its own queue', async (t) => {
-  const { faults, read } = await start(t, { attemptTimeoutMs: 400, deadlineMs: 500 })
-  faults.standing = { delayMs: 150 }
+  const { faults, read } = await start(t, { attemptTimeoutMs: 1500, deadlineMs: 1500 })
+  faults.standing = { delayMs: 300 }
   const outcomes = await Promise.all(
     Array.from({ length: 60 }, () =>
       read().then(

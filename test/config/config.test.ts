@@ -27,7 +27,7 @@ function issuesOf(variables: Record<string, string | undefined>): readonly strin
 }
 
 t.test('has a default for every optional variable', async (t) => {
-  const { identityProvider, ...config } = loadConfig(minimal)
+  const { identityProvider, outbound, ...config } = loadConfig(minimal)
   t.strictSame(config, {
     cdf: {
       baseUrl: 'https://westeurope-1.cognitedata.com',
@@ -65,6 +65,8 @@ t.test('has a default for every optional variable', async (t) => {
     shutdown: { graceMs: 10_000, delayMs: 0 },
   })
   t.equal(identityProvider.timeoutMs, 5000)
+  t.strictSame(outbound.insecureHttpHosts, [])
+  t.strictSame(Object.values(outbound.proxies()), [undefined, undefined, undefined])
 })
 
 t.test('derives token URL and scope from an Entra ID tenant and the CDF URL', async (t) => {
@@ -199,6 +201,62 @@ const rejected: [name: string, variables: Record<string, string | undefined>, is
       { IDP_CLIENT_SECRET: undefined, IDP_CLIENT_SECRET_FILE: '/nowhere' },
       [/^IDP_CLIENT_SECRET_FILE must be the path of a readable file/],
     ],
+    [
+      'a CDF URL with a path',
+      { CDF_URL: 'https://cdf.example/api/v1' },
+      [/^CDF_URL must be a URL with https:.* without path,.* because the service adds the path/],
+    ],
+    ['a CDF URL with a query', { CDF_URL: 'https://cdf.example?x=y' }, [/^CDF_URL must be a URL/]],
+    ['a CDF URL with a fragment', { CDF_URL: 'https://cdf.example/#x' }, [/^CDF_URL must be/]],
+    ['a CDF URL with an invalid port', { CDF_URL: 'https://cdf.example:99999' }, [/^CDF_URL/]],
+    ...['http://idp', 'idp:8080', 'idp/realms', '*', '*.example', 'idp,,IDP', ','].map(
+      (hosts): [string, Record<string, string>, RegExp[]] => [
+        `INSECURE_HTTP_HOSTS=${hosts}`,
+        { INSECURE_HTTP_HOSTS: hosts },
+        [/^INSECURE_HTTP_HOSTS must be host names .* without scheme, port, path and wildcard$/],
+      ],
+    ),
+    [
+      'http on hosts that are not in INSECURE_HTTP_HOSTS',
+      {
+        INSECURE_HTTP_HOSTS: 'idp',
+        CDF_URL: 'http://cdf',
+        IDP_TOKEN_URL: 'http://idp2/token',
+        IDP_DISCOVERY_URL: 'http://sub.idp',
+        AUTH_ISSUER: 'http://issuer',
+        AUTH_JWKS_URL: 'http://keys/idp',
+      },
+      [
+        /^CDF_URL must be a URL with https:, or with http: and .* a host of INSECURE_HTTP_HOSTS/,
+        /^IDP_TOKEN_URL must be/,
+        /^IDP_DISCOVERY_URL must be/,
+        /^AUTH_JWKS_URL must be/,
+      ],
+    ],
+    [
+      'an issuer with http on a host that is not in INSECURE_HTTP_HOSTS',
+      { INSECURE_HTTP_HOSTS: 'idp', AUTH_ISSUER: 'http://issuer' },
+      [/^AUTH_ISSUER must be .*, unless AUTH_JWKS_URL is set$/],
+    ],
+    ...[
+      'proxy.example:3128',
+      'socks5://proxy.example',
+      'http://proxy.example/path',
+      'http://proxy.example?x',
+      'http://proxy.example:99999',
+      'http://user:%zz@proxy.example',
+      'http://%ff@proxy.example',
+      'http://',
+    ].map((url): [string, Record<string, string>, RegExp[]] => [
+      `the proxy ${url}`,
+      { HTTPS_PROXY: url, http_proxy: url },
+      [/^HTTPS_PROXY must be the URL of a proxy/, /^http_proxy must be the URL of a proxy/],
+    ]),
+    [
+      'a proxy with a password, which it does not print,',
+      { HTTPS_PROXY: `http://user:${SECRET}%@proxy.example` },
+      [/^HTTPS_PROXY must be the URL of a proxy with http: or https:/],
+    ],
     ['a project with a path', { CDF_PROJECT: '../other' }, [/^CDF_PROJECT must be/]],
     [
       'http on another host',
@@ -214,7 +272,7 @@ const rejected: [name: string, variables: Record<string, string | undefined>, is
     [
       'a URL with a query',
       { CDF_URL: 'https://cdf.example/?x=y', IDP_DISCOVERY_URL: 'https://idp.example?x=y' },
-      [/^CDF_URL must be .*without query, fragment and credentials$/, /^IDP_DISCOVERY_URL/],
+      [/^CDF_URL must be .*without path, query, fragment and credentials/, /^IDP_DISCOVERY_URL/],
     ],
     [
       'a fragment or credentials in a URL with a query',
@@ -416,6 +474,7 @@ t.test('verifies access tokens by default', async (t) => {
       audienceClaim: 'aud',
       jwksUrl: undefined,
       timeoutMs: 5000,
+      insecureHttpHosts: [],
     },
     requiredScope: 'jobs:read',
   })
@@ -479,11 +538,60 @@ t.test('parses lists', async (t) => {
     clientId: 'docs',
     scopes: ['a', 'b'],
     timeoutMs: 5000,
+    insecureHttpHosts: [],
   })
 })
 
-t.test('is frozen, and does not reveal the secret when inspected', async (t) => {
-  const config = loadConfig(minimal)
+t.test('accepts http on the hosts of INSECURE_HTTP_HOSTS', async (t) => {
+  const config = loadConfig({
+    ...minimal,
+    AUTH_MODE: 'jwt',
+    AUTH_AUDIENCE: 'a',
+    INSECURE_HTTP_HOSTS: 'idp.svc, cdf',
+    CDF_URL: 'http://cdf:8080',
+    IDP_TOKEN_URL: 'http://idp.svc/token',
+    IDP_DISCOVERY_URL: 'http://idp.svc/realm',
+    AUTH_ISSUER: 'http://idp.svc/realm',
+    AUTH_JWKS_URL: 'http://idp.svc/keys',
+    DOCS_OAUTH_CLIENT_ID: 'docs',
+  })
+  const hosts = ['idp.svc', 'cdf']
+  t.strictSame(config.outbound.insecureHttpHosts, hosts)
+  t.strictSame(config.identityProvider.insecureHttpHosts, hosts)
+  t.strictSame(config.auth.jwt?.insecureHttpHosts, hosts)
+  t.strictSame(config.docs.oauth?.insecureHttpHosts, hosts)
+})
+
+t.test('accepts any issuer with http from which it fetches nothing', async (t) => {
+  const jwks = { AUTH_ISSUER: 'http://adfs.example', AUTH_JWKS_URL: 'https://adfs.example/keys' }
+  t.doesNotThrow(() => loadConfig({ ...minimal, ...jwks }))
+})
+
+t.test('reads the proxies; a variable in lower case takes precedence', async (t) => {
+  const upper = {
+    HTTPS_PROXY: 'http://user:p%40ss@proxy.example:3128',
+    HTTP_PROXY: 'https://proxy.example/',
+    NO_PROXY: 'localhost, .corp.example',
+  }
+  const proxiesOf = (variables: Record<string, string>) =>
+    loadConfig({ ...minimal, ...variables }).outbound.proxies()
+  t.strictSame(proxiesOf(upper), {
+    https: upper.HTTPS_PROXY,
+    http: upper.HTTP_PROXY,
+    exceptions: upper.NO_PROXY,
+  })
+  t.strictSame(
+    proxiesOf({ ...upper, https_proxy: 'http://other', http_proxy: '', no_proxy: '*' }),
+    {
+      https: 'http://other',
+      http: upper.HTTP_PROXY,
+      exceptions: '*',
+    },
+  )
+})
+
+t.test('is frozen, and does not reveal secrets when inspected', async (t) => {
+  const config = loadConfig({ ...minimal, HTTP_PROXY: `http://user:${SECRET}@proxy.example` })
   t.throws(() => Object.assign(config.listen, { port: 1 }))
   t.notMatch(inspect(config, { depth: 10, showHidden: true }), SECRET)
 })

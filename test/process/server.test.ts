@@ -49,6 +49,28 @@ t.test('exits with 78 and reports all issues of an invalid configuration', async
   t.notMatch(output.stderr, /very-secret|\n {4}at /)
 })
 
+t.test(
+  'exits with 78 and names the variable of an invalid proxy, but not its password',
+  async (t) => {
+    const simulator = await startSimulator()
+    t.teardown(() => simulator.close())
+    const { output, ended } = startProcess(t, ['src/server.ts'], {
+      ...simulator.environment,
+      https_proxy: 'socks5://user:very-secret@proxy.example',
+    })
+    t.equal(await ended, 78)
+    t.match(output.stderr, /\n- https_proxy must be the URL of a proxy with http: or https:/)
+    t.notMatch(output.stdout + output.stderr, 'very-secret')
+  },
+)
+
+t.test('warns at the start that http is allowed to some hosts', async (t) => {
+  const { output } = await startService(t, { INSECURE_HTTP_HOSTS: 'idp.svc,cdf.svc' })
+  const lines = output.stdout.split('\n').filter((line) => line.includes('INSECURE_HTTP_HOSTS'))
+  t.equal(lines.length, 1)
+  t.match(JSON.parse(lines[0] ?? ''), { level: 40, hosts: ['idp.svc', 'cdf.svc'] })
+})
+
 t.test('completes requests in progress after SIGTERM and exits with 0', async (t) => {
   const { child, output, ended, url, simulator } = await startService(t)
   simulator.cdf.addJob(lasting(JOB_ID, 'Running'))

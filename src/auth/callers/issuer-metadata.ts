@@ -1,5 +1,6 @@
 import type { Dispatcher } from 'undici'
-import { isHttpsOrLoopback } from '../../http/loopback.ts'
+import { failureReason } from '../../http/failure-reason.ts'
+import { isSecureUrl } from '../../http/secure-url.ts'
 import { sendRequest } from '../../http/send-request.ts'
 import { loggableText } from '../../telemetry/loggable-text.ts'
 import { withoutTrailingSlash } from '../without-trailing-slash.ts'
@@ -10,10 +11,12 @@ export interface IssuerRequest {
   issuer: string
   /** For each HTTP request, body included. */
   timeoutMs: number
+  /** Hosts to which `http:` is allowed besides loopback hosts; default: none. */
+  insecureHttpHosts?: readonly string[]
   dispatcher: Dispatcher
 }
 
-/** Name and endpoints of an issuer. Each URL has `https:`, or `http:` and a loopback host. */
+/** Name and endpoints of an issuer. Each URL passes {@link isSecureUrl}. */
 export interface IssuerMetadata {
   /** `iss` of access tokens, which in AD FS is not the issuer of the document. It can be any text. */
   issuer: string
@@ -32,7 +35,8 @@ const MAX_LOGGED_LENGTH = 200
  */
 export async function fetchIssuerMetadata(request: IssuerRequest): Promise<IssuerMetadata> {
   const base = withoutTrailingSlash(request.issuer)
-  if (!isHttpsOrLoopback(base)) throw new Error('the issuer has no URL with https: for discovery')
+  if (!isSecureUrl(base, request.insecureHttpHosts))
+    throw new Error('the issuer has no URL with https: for discovery')
   const metadata = await fetchJson(`${base}/.well-known/openid-configuration`, request)
   const { issuer, access_token_issuer: accessTokenIssuer } = metadata
   if (typeof issuer !== 'string') throw new Error('the discovery document has no issuer')
@@ -44,7 +48,9 @@ export async function fetchIssuerMetadata(request: IssuerRequest): Promise<Issue
   }
   const urlOf = (name: string) => {
     const value = metadata[name]
-    return typeof value === 'string' && isHttpsOrLoopback(value) ? value : undefined
+    return typeof value === 'string' && isSecureUrl(value, request.insecureHttpHosts)
+      ? value
+      : undefined
   }
   const jwksUrl = urlOf('jwks_uri')
   if (!jwksUrl) throw new Error('the discovery document has no jwks_uri with https:')
@@ -58,22 +64,24 @@ export async function fetchIssuerMetadata(request: IssuerRequest): Promise<Issue
 
 /**
  * Fetches a JSON object from an issuer.
- * @throws Error with a fixed message
+ * @throws Error whose message has no part of the response
  */
 export async function fetchJson(
   url: string,
-  { timeoutMs, dispatcher }: Omit<IssuerRequest, 'issuer'>,
+  { timeoutMs, dispatcher }: Pick<IssuerRequest, 'timeoutMs' | 'dispatcher'>,
 ): Promise<Record<string, unknown>> {
   const { status, body } = await sendRequest(url, {
     method: 'GET',
     headers: { accept: 'application/json' },
     timeoutMs,
     dispatcher,
+  }).catch((error: unknown) => {
+    throw new Error(`no response from the issuer: ${failureReason(error)}`)
   })
   if (status !== 200) throw new Error(`the issuer answered with status ${status}`)
   let json: unknown
   try {
-    json = JSON.parse(body.toString('utf8'))
+    json = JSON.parse(body)
   } catch {
     throw new Error('the response of the issuer is not JSON')
   }

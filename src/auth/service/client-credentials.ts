@@ -1,8 +1,9 @@
 import { X509Certificate } from 'node:crypto'
 import * as client from 'openid-client'
 import type { Dispatcher } from 'undici'
-import { isHttpsOrLoopback } from '../../http/loopback.ts'
+import { ProxyError } from '../../http/proxy.ts'
 import { parseRetryAfter } from '../../http/retry-after.ts'
+import { isSecureUrl } from '../../http/secure-url.ts'
 import { ProblemError } from '../../problems/problem.ts'
 import { errorCode } from '../../telemetry/error-serializer.ts'
 import { withoutTrailingSlash } from '../without-trailing-slash.ts'
@@ -30,6 +31,8 @@ export interface ClientCredentialsOptions {
   audience?: string | undefined
   /** For each HTTP request, body included. */
   timeoutMs: number
+  /** Hosts to which `http:` is allowed besides loopback hosts; default: none. */
+  insecureHttpHosts?: readonly string[]
   dispatcher: Dispatcher
 }
 
@@ -60,13 +63,13 @@ export function createTokenRequester(
       const authentication = await clientAuth(options.authentication)
       metadata ??=
         'issuer' in server
-          ? await discover(server.issuer, clientId, timeoutMs, fetch)
+          ? await discover(server.issuer, options, fetch)
           : // The issuer is the audience of a private_key_jwt assertion. Without discovery, it is the token endpoint.
             { issuer: server.tokenUrl.href, token_endpoint: server.tokenUrl.href }
       const configuration = new client.Configuration(metadata, clientId, undefined, authentication)
       configuration.timeout = timeoutMs / 1000
       configuration[client.customFetch] = fetch
-      // Only loopback URLs can have http: here.
+      // Only allowed hosts can have http: here.
       if (isPlainHttp(metadata.token_endpoint)) client.allowInsecureRequests(configuration)
       const response = await client.clientCredentialsGrant(configuration, parameters)
       if (response.token_type !== 'bearer' || !B64TOKEN.test(response.access_token))
@@ -84,8 +87,7 @@ export function createTokenRequester(
 /** openid-client compares the issuer exactly, but many are configured without their trailing slash, or with one. */
 async function discover(
   issuer: URL,
-  clientId: string,
-  timeoutMs: number,
+  { clientId, timeoutMs, insecureHttpHosts }: ClientCredentialsOptions,
   fetch: client.CustomFetch,
 ): Promise<client.ServerMetadata> {
   const base = withoutTrailingSlash(issuer.href)
@@ -99,7 +101,7 @@ async function discover(
   })
   const metadata = configuration.serverMetadata()
   const { token_endpoint: tokenEndpoint } = metadata
-  if (!tokenEndpoint || !isHttpsOrLoopback(tokenEndpoint))
+  if (!tokenEndpoint || !isSecureUrl(tokenEndpoint, insecureHttpHosts))
     throw new TokenResponseError('the discovery document has no token_endpoint with https:')
   return metadata
 }
@@ -139,10 +141,11 @@ function toProblemError(error: unknown, canBeRejection: boolean): ProblemError {
   const status = response?.status
   const oauthError =
     error instanceof client.ResponseBodyError ? loggableErrorCode(error.error) : undefined
+  const { cause: failure } = error as { cause?: unknown }
   const facts = [
     error instanceof Error ? error.name : 'Error',
     errorCode(error),
-    errorCode((error as { cause?: unknown }).cause),
+    failure instanceof ProxyError ? failure.message : errorCode(failure),
     status && `status ${status}`,
     oauthError,
     error instanceof TokenResponseError ? error.message : undefined,

@@ -8,7 +8,7 @@ const NO_BODY_STATUSES: readonly number[] = [204, 205, 304]
 
 /**
  * `fetch` for openid-client that sends through {@link sendRequest}, which bounds the size of a response. The response
- * has only the headers that openid-client reads, and `retry-after`.
+ * has only the headers that openid-client reads, and `retry-after`. openid-client's own `user-agent` is replaced.
  * @param traceparent default: a new trace for each request
  */
 export function openidClientFetch(dispatcher: Dispatcher, traceparent?: string): CustomFetch {
@@ -28,7 +28,7 @@ export function openidClientFetch(dispatcher: Dispatcher, traceparent?: string):
       const value = response.headers[name]
       if (typeof value === 'string') responseHeaders.set(name, value)
     }
-    const responseBody = NO_BODY_STATUSES.includes(status) ? null : new Uint8Array(response.body)
+    const responseBody = NO_BODY_STATUSES.includes(status) ? null : Buffer.from(response.body)
     return new Response(responseBody, { status, headers: responseHeaders })
   }
 }

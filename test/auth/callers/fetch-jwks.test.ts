@@ -2,8 +2,11 @@ import { generateKeyPairSync } from 'node:crypto'
 import type { Test } from 'tap'
 import t from 'tap'
 import { Agent } from 'undici'
+import packageJson from '../../../package.json' with { type: 'json' }
 import { fetchJwks } from '../../../src/auth/callers/fetch-jwks.ts'
+import { httpAgent } from '../../../src/http/agent.ts'
 import { startServer } from '../../support/local-server.ts'
+import { answeringOnce } from '../../support/stale-connections.ts'
 
 /** Starts an issuer with a response for each path. Returns `fetchJwks` for it. */
 async function startIssuer(t: Test, responses: Record<string, (origin: string) => unknown>) {
@@ -76,6 +79,54 @@ for (const [name, value, issuer] of accessTokenIssuers) {
     },
   )
 }
+
+t.test('fetches discovery document and JWKS although pooled connections are lost', async (t) => {
+  const origin = await startServer(
+    t,
+    answeringOnce((request, response) => {
+      const metadata = { issuer: `http://${request.headers.host}`, jwks_uri: `${origin}/keys` }
+      response.end(JSON.stringify(request.url === '/keys' ? { keys: KEYS } : metadata))
+    }),
+  )
+  const dispatcher = httpAgent({ connections: 1 })
+  t.teardown(() => dispatcher.destroy())
+  const fetch = () => fetchJwks({ issuer: origin, timeoutMs: 2000, dispatcher })
+  t.strictSame(await fetch(), { issuer: origin, keys: KEYS })
+  t.strictSame(await fetch(), { issuer: origin, keys: KEYS })
+})
+
+t.test('sends its user-agent, and accepts bodies that begin with a byte order mark', async (t) => {
+  const agents: unknown[] = []
+  const origin = await startServer(t, ({ url, headers }, response) => {
+    agents.push(headers['user-agent'])
+    const metadata = { issuer: origin, jwks_uri: `${origin}/keys` }
+    response.end(`\ufeff${JSON.stringify(url === '/keys' ? { keys: KEYS } : metadata)}`)
+  })
+  const dispatcher = httpAgent()
+  t.teardown(() => dispatcher.destroy())
+  t.strictSame(await fetchJwks({ issuer: origin, timeoutMs: 2000, dispatcher }), {
+    issuer: origin,
+    keys: KEYS,
+  })
+  t.strictSame(agents, Array(2).fill(`cdf-job-quality/${packageJson.version}`))
+})
+
+t.test('uses http for discovery document and JWKS of an allowed host', async (t) => {
+  const origin = await startServer(t, ({ url }, response) => {
+    const metadata = { issuer: httpHost, jwks_uri: `${httpHost}/keys` }
+    response.end(JSON.stringify(url === '/keys' ? { keys: KEYS } : metadata))
+  })
+  // This address leads to the loopback interface, but is none of it.
+  const httpHost = origin.replace('127.0.0.1', '0.0.0.0')
+  const dispatcher = httpAgent()
+  t.teardown(() => dispatcher.destroy())
+  const source = { issuer: httpHost, timeoutMs: 2000, dispatcher }
+  t.strictSame(await fetchJwks({ ...source, insecureHttpHosts: ['0.0.0.0'] }), {
+    issuer: httpHost,
+    keys: KEYS,
+  })
+  await t.rejects(fetchJwks({ ...source, insecureHttpHosts: ['idp'] }), /no URL with https/)
+})
 
 t.test('keeps only the usable keys of a JWKS', async (t) => {
   const others = [null, 'x', { kty: 'oct', k: 'x' }, { ...RSA, use: 'enc' }, { kty: 'quantum' }]
@@ -158,7 +209,9 @@ for (const [name, responses] of invalid) {
 
 t.test('rejects an issuer that does not respond in time', async (t) => {
   const { fetch } = await startIssuer(t, { [DISCOVERY]: () => NO_RESPONSE })
-  await t.rejects(fetch({ timeoutMs: 50 }), { name: 'TimeoutError' })
+  await t.rejects(fetch({ timeoutMs: 50 }), {
+    message: 'no response from the issuer: TimeoutError',
+  })
 })
 
 t.test('sends no request for discovery over plain HTTP, except to a loopback host', async (t) => {

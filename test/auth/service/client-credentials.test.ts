@@ -5,6 +5,7 @@ import { decodeJwt, decodeProtectedHeader } from 'jose'
 import type { Test } from 'tap'
 import t from 'tap'
 import { Agent } from 'undici'
+import packageJson from '../../../package.json' with { type: 'json' }
 import { CLIENTS } from '../../../simulator/upstream/identity-provider.ts'
 import { startSimulator } from '../../../simulator/upstream/start-simulator.ts'
 import type { ClientCredentialsOptions } from '../../../src/auth/service/client-credentials.ts'
@@ -123,6 +124,19 @@ t.test('discovers an issuer whose identifier ends with a slash', async (t) => {
   t.equal(requests[0]?.path, '/token', 'sends the token request to the discovered endpoint')
 })
 
+t.test('sends its user-agent, and accepts bodies that begin with a byte order mark', async (t) => {
+  const agents: unknown[] = []
+  const origin = await startServer(t, ({ url, headers }, response) => {
+    agents.push(headers['user-agent'])
+    const metadata = JSON.stringify({ issuer: origin, token_endpoint: `${origin}/token` })
+    response.setHeader('content-type', 'application/json')
+    response.end(`\ufeff${url === '/token' ? fixtureText('token-entra-200.json') : metadata}`)
+  })
+  const grant = await tokenRequester(t, { server: { issuer: new URL(origin) } })()
+  t.equal(grant.expiresInSeconds, 3599)
+  t.strictSame(agents, Array(2).fill(`cdf-job-quality/${packageJson.version}`))
+})
+
 t.test('rejects a discovered token endpoint with http on another host', async (t) => {
   const metadata = { issuer: '', token_endpoint: 'http://idp.example/token' }
   const { server } = await startTokenEndpoint(t, { status: 200, body: metadata })
@@ -132,6 +146,19 @@ t.test('rejects a discovered token endpoint with http on another host', async (t
     tokenRequester(t, { server: { issuer: new URL(server.tokenUrl.origin) } }),
   )
   t.equal(error.code, 'identity-provider-unavailable')
+})
+
+t.test('uses http for discovery and token endpoint of an allowed host', async (t) => {
+  const metadata = { issuer: '', token_endpoint: '' }
+  const { server, requests } = await startTokenEndpoint(t, { status: 200, body: metadata })
+  // This address leads to the loopback interface, but is none of it.
+  const origin = server.tokenUrl.origin.replace('127.0.0.1', '0.0.0.0')
+  Object.assign(metadata, { issuer: origin, token_endpoint: `${origin}/token` })
+  const options = { server: { issuer: new URL(origin) } }
+  await failureOf(t, tokenRequester(t, options))
+  t.equal(requests.length, 1, 'no token request to another host')
+  await failureOf(t, tokenRequester(t, { ...options, insecureHttpHosts: ['0.0.0.0'] }))
+  t.equal(requests.at(-1)?.path, '/token')
 })
 
 t.test('repeats a failed discovery at the next token request', async (t) => {
