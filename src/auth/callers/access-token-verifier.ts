@@ -33,7 +33,7 @@ const MAX_TOKEN_LENGTH = 16 * 1024
 const COMPACT_JWS = /^[\w-]+\.[\w-]+\.[\w-]+$/
 /** A cached token takes some hundred bytes. */
 const MAX_CACHED_TOKENS = 10_000
-/** A connection remembers its last header only up to this length: 64 MiB for 16,384 connections. */
+/** A connection remembers its last header only up to this length: 40 MiB for 10,240 connections. */
 const MAX_REMEMBERED_LENGTH = 4 * 1024
 
 /** A verified token. Times are milliseconds since the epoch and include the clock tolerance. */
