@@ -10,16 +10,19 @@ import { CoolDown } from '../src/cdf/resilience/cool-down.ts'
 import { RetryBudget } from '../src/cdf/resilience/retry-budget.ts'
 import { UpstreamPolicy } from '../src/cdf/resilience/upstream-policy.ts'
 import { httpAgent } from '../src/http/agent.ts'
+import { hostAndPort } from '../src/http/request-failure.ts'
 import { JobCache } from '../src/jobs/job-cache.ts'
 import { JobQualityReader } from '../src/jobs/job-quality-reader.ts'
 import { EventLoopLoad } from '../src/limits/event-loop-load.ts'
+import { ProblemError } from '../src/problems/problem.ts'
+import type { ProblemCode } from '../src/problems/problem-types.ts'
 import { roundMs } from '../src/telemetry/format-access-log.ts'
 import { loggableText } from '../src/telemetry/loggable-text.ts'
 
 /** Options of {@link jobQualityPlugin}. Each number is a variable in docs/configuration.md. */
 export interface JobQualityOptions {
   cdf: { baseUrl: string; project: string; version: string | undefined }
-  identityProvider: Omit<ClientCredentialsOptions, 'dispatcher'>
+  identityProvider: Omit<ClientCredentialsOptions, 'dispatcher' | 'onExpiredCertificate'>
   jobs: {
     cacheMaxEntries: number
     cacheTtlMs: number
@@ -54,18 +57,31 @@ export const jobQualityPlugin = fp(
     const { metrics } = app
     const agent = httpAgent()
     const stopped = new AbortController()
-    app.lifeCycle.readinessBlockers.add('identity-provider-unavailable')
+    const { readinessBlockers } = app.lifeCycle
+    let blocker: ProblemCode = 'identity-provider-unavailable'
+    readinessBlockers.add(blocker)
+    const cdfHost = hostAndPort(cdf.baseUrl)
 
     const tokens = new TokenProvider({
-      requestToken: createTokenRequester({ ...identityProvider, dispatcher: agent }),
+      requestToken: createTokenRequester({
+        ...identityProvider,
+        dispatcher: agent,
+        onExpiredCertificate: (expiredAt) =>
+          app.log.warn({ expiredAt }, 'client certificate has expired'),
+      }),
       now,
       onTokenRequest: (outcome) => {
         const failed = 'error' in outcome
         metrics.tokenRequests.inc({ outcome: failed ? 'failure' : 'success' })
         if (failed) {
+          // The set does not hold the blocker any more after the first success.
+          if (outcome.error instanceof ProblemError && readinessBlockers.delete(blocker)) {
+            blocker = outcome.error.code
+            readinessBlockers.add(blocker)
+          }
           app.log.warn({ err: outcome.error }, 'token request failed')
         } else {
-          app.lifeCycle.readinessBlockers.delete('identity-provider-unavailable')
+          readinessBlockers.delete(blocker)
           app.log.info({ lifetimeSeconds: outcome.lifetimeSeconds }, 'access token obtained')
         }
       },
@@ -93,7 +109,8 @@ export const jobQualityPlugin = fp(
         const { outcome, durationMs } = request
         metrics.upstreamRequests.observe({ outcome }, durationMs / 1000)
         const level = QUIET_OUTCOMES.has(outcome) ? 'debug' : 'info'
-        app.log[level]({ ...request, durationMs: roundMs(durationMs) }, 'CDF request')
+        const fields = { ...request, host: cdfHost, durationMs: roundMs(durationMs) }
+        app.log[level](fields, 'CDF request')
       },
     })
     const cache = new JobCache({

@@ -1,8 +1,10 @@
-import { readFile } from 'node:fs/promises'
 import type {
   AuthorizationServer,
   ClientAuthentication,
 } from '../auth/service/client-credentials.ts'
+import { CLIENT_SECRET_FILE } from '../auth/service/client-secret.ts'
+import { readCredential } from '../auth/service/credential-file.ts'
+import { SIGNING_KEY_FILE } from '../auth/service/signing-key.ts'
 import { withoutTrailingSlash } from '../auth/without-trailing-slash.ts'
 import type { Environment } from './environment.ts'
 import { loadEnvironment } from './load-environment.ts'
@@ -125,12 +127,12 @@ function clientAuthentication(environment: Environment): ClientAuthentication {
   const { IDP_CLIENT_AUTH_METHOD: method, IDP_CLIENT_SECRET: secret = '' } = environment
   if (method === 'private_key_jwt') {
     const keyFile = environment.IDP_CLIENT_KEY_FILE as string
-    return { method, readKey: () => readFile(keyFile, 'utf8') }
+    return { method, readKey: () => readCredential(SIGNING_KEY_FILE, keyFile) }
   }
   const secretFile = environment.IDP_CLIENT_SECRET_FILE
   return {
     method,
-    readSecret: async () => (secretFile ? (await readFile(secretFile, 'utf8')).trim() : secret),
+    readSecret: async () => (secretFile ? readCredential(CLIENT_SECRET_FILE, secretFile) : secret),
   }
 }
 

@@ -1,3 +1,4 @@
+import { CredentialFileError } from '../auth/service/credential-file.ts'
 import { isLoopback } from '../http/loopback.ts'
 import type { Environment, VariableName } from './environment.ts'
 import { VARIABLES } from './environment.ts'
@@ -29,11 +30,16 @@ export function loadEnvironment(
   const issues = new Map<VariableName, string>()
   for (const name of Object.keys(VARIABLES) as VariableName[]) {
     const text = trim(name, variables[name])
-    const { expected, parse, default: defaultValue } = VARIABLES[name]
-    values[name] = text ? parse(text) : defaultValue
+    values[name] = VARIABLES[name].default
     if (!text) continue
     raw[name] = text
-    if (values[name] === undefined) issues.set(name, `must be ${expected}`)
+    try {
+      values[name] = VARIABLES[name].parse(text)
+      if (values[name] === undefined) issues.set(name, `must be ${VARIABLES[name].expected}`)
+    } catch (error) {
+      if (!(error instanceof CredentialFileError)) throw error
+      issues.set(name, error.issue)
+    }
   }
   for (const [name, issue] of crossVariableIssues(raw)) {
     if (!issues.has(name)) issues.set(name, issue)

@@ -1,4 +1,5 @@
 import type { JSONWebKeySet, JWK } from 'jose'
+import { hostAndPort } from '../../http/request-failure.ts'
 import type { IssuerRequest } from './issuer-metadata.ts'
 import { fetchIssuerMetadata, fetchJson } from './issuer-metadata.ts'
 
@@ -13,14 +14,15 @@ const MIN_RSA_MODULUS_LENGTH = 342
 
 /**
  * Fetches the JWKS of an issuer and keeps the keys that can verify a token. A JWKS without any is an error.
- * @throws Error with a fixed message without any part of the response
+ * @throws Error whose message may be logged, as of {@link fetchIssuerMetadata}
  * @see https://www.rfc-editor.org/rfc/rfc7517#section-5
  */
 export async function fetchJwks(source: JwksSource): Promise<JSONWebKeySet> {
   const url = source.jwksUrl ?? (await fetchIssuerMetadata(source)).jwksUrl
   const { keys } = await fetchJson(url, source)
   const usable = Array.isArray(keys) ? keys.filter(canVerify) : []
-  if (usable.length === 0) throw new Error('the JWKS has no key for signatures')
+  if (usable.length === 0)
+    throw new Error(`the JWKS of ${hostAndPort(url)} has no key for signatures`)
   return { keys: usable }
 }
 

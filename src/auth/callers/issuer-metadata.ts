@@ -1,6 +1,8 @@
 import type { Dispatcher } from 'undici'
 import { isHttpsOrLoopback } from '../../http/loopback.ts'
+import { hostAndPort, toRequestFailure } from '../../http/request-failure.ts'
 import { sendRequest } from '../../http/send-request.ts'
+import { issuerMismatch } from '../issuer-mismatch.ts'
 import { withoutTrailingSlash } from '../without-trailing-slash.ts'
 
 /** A request to an issuer. */
@@ -21,14 +23,14 @@ export interface IssuerMetadata {
 
 /**
  * Fetches the discovery document of an issuer.
- * @throws Error with a fixed message without any part of the response
+ * @throws Error whose message may be logged: of the response, it holds the issuer at most
  * @see https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig
  */
 export async function fetchIssuerMetadata(request: IssuerRequest): Promise<IssuerMetadata> {
   const issuer = withoutTrailingSlash(request.issuer)
   const metadata = await fetchJson(`${issuer}/.well-known/openid-configuration`, request)
   if (typeof metadata.issuer !== 'string' || withoutTrailingSlash(metadata.issuer) !== issuer) {
-    throw new Error('the discovery document names another issuer')
+    throw new Error(issuerMismatch(issuer, metadata.issuer))
   }
   const urlOf = (name: string) => {
     const value = metadata[name]
@@ -45,7 +47,7 @@ export async function fetchIssuerMetadata(request: IssuerRequest): Promise<Issue
 
 /**
  * Fetches a JSON object from an issuer.
- * @throws Error with a fixed message
+ * @throws RequestFailure; Error whose message holds host and status only
  */
 export async function fetchJson(
   url: string,
@@ -56,15 +58,18 @@ export async function fetchJson(
     headers: { accept: 'application/json' },
     timeoutMs,
     dispatcher,
+  }).catch((error: unknown) => {
+    throw toRequestFailure(url, error)
   })
-  if (status !== 200) throw new Error(`the issuer answered with status ${status}`)
+  const host = hostAndPort(url)
+  if (status !== 200) throw new Error(`${host} answered with status ${status}`)
   let json: unknown
   try {
     json = JSON.parse(body.toString('utf8'))
   } catch {
-    throw new Error('the response of the issuer is not JSON')
+    throw new Error(`the response of ${host} is not JSON`)
   }
   if (typeof json !== 'object' || json === null)
-    throw new Error('the response of the issuer is not a JSON object')
+    throw new Error(`the response of ${host} is not a JSON object`)
   return json as Record<string, unknown>
 }

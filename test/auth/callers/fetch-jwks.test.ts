@@ -126,5 +126,36 @@ t.test('rejects an issuer with 120,000 slashes', async (t) => {
       jwks_uri: `${origin}/keys`,
     }),
   })
-  await t.rejects(fetch(), { message: 'the discovery document names another issuer' })
+  await t.rejects(fetch(), { message: /^the discovery document of .* names another issuer: / })
 })
+
+const messages: [
+  name: string,
+  responses: Record<string, (origin: string) => unknown>,
+  message: string,
+][] = [
+  [
+    'the expected and the received issuer',
+    { [DISCOVERY]: () => ({ issuer: 'https://user:secret@idp.example/other?secret' }) },
+    'the discovery document of http://HOST names another issuer: https://idp.example/other',
+  ],
+  [
+    'an issuer that is no URL only as such',
+    { [DISCOVERY]: () => ({ issuer: 'secret' }) },
+    'the discovery document of http://HOST names another issuer: no URL',
+  ],
+  ['host and status', {}, 'HOST answered with status 404'],
+  ['the host of a response that is not JSON', { [DISCOVERY]: () => '<html>' }, 'HOST is not JSON'],
+  ['the host of a JWKS without keys', { '/keys': () => ({}) }, 'HOST has no key for signatures'],
+  ['the host that does not respond', { [DISCOVERY]: () => NO_RESPONSE }, 'HOST did not respond'],
+]
+for (const [name, responses, message] of messages) {
+  t.test(`the message of a failure names ${name}`, async (t) => {
+    const fetch = await startIssuer(t, responses)
+    const error = await fetch('/keys' in responses ? { jwksUrl: '/keys' } : {}).catch(
+      (error: Error) => error,
+    )
+    t.ok(error instanceof Error)
+    t.match(String(error).replaceAll(/127\.0\.0\.1:\d+/g, 'HOST'), message)
+  })
+}
