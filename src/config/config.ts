@@ -7,7 +7,7 @@ import { readCredential } from '../auth/service/credential-file.ts'
 import { SIGNING_KEY_FILE } from '../auth/service/signing-key.ts'
 import { withoutTrailingSlash } from '../auth/without-trailing-slash.ts'
 import type { Environment } from './environment.ts'
-import { loadEnvironment } from './load-environment.ts'
+import { ConfigError, loadEnvironment } from './load-environment.ts'
 import { splitList } from './variable.ts'
 
 /** The configuration of the service, deeply frozen. Logging it shows no secret, because only a function returns one. */
@@ -19,6 +19,21 @@ export type Config = ReturnType<typeof toConfig>
  */
 export function loadConfig(variables: Readonly<Record<string, string | undefined>>): Config {
   return toConfig(loadEnvironment(variables))
+}
+
+/** `EX_CONFIG` of sysexits.h. */
+const EXIT_CONFIG = 78
+
+/** Loads the configuration, or writes all issues to the standard error and ends the process with 78. */
+export function loadConfigOrExit(variables: Readonly<Record<string, string | undefined>>): Config {
+  try {
+    return loadConfig(variables)
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    const issues = error.issues.map((issue) => `- ${issue}\n`)
+    process.stderr.write(`${error.message}\n${issues.join('')}`)
+    process.exit(EXIT_CONFIG)
+  }
 }
 
 function toConfig(environment: Environment) {

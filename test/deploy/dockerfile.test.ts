@@ -122,7 +122,7 @@ t.test('builds a service that answers requests', async (t) => {
         .map((pair) => pair.split('=')),
     ),
   )
-  t.equal(await startProcess(t, ['src/server.ts'], environment, image).ended, 78)
+  t.equal(await startProcess(t, ['src/server.ts'], environment, { cwd: image }).ended, 78)
   const cache: string = environment.NODE_COMPILE_CACHE
   t.equal(cache, join(image, 'node_modules', '.cache', 'compile'))
   const [ofThisNode = ''] = await readdir(cache)
@@ -143,7 +143,7 @@ t.test('builds a service that answers requests', async (t) => {
       HOST: '127.0.0.1',
       PORT: '0',
     },
-    image,
+    { cwd: image },
   )
   await until(() => url() !== '')
   t.match(await request(`${url()}/jobs/${JOB_ID}/quality`), {
