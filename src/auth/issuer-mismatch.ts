@@ -2,12 +2,16 @@
 const MAX_LENGTH = 255
 
 /**
- * The message if a discovery document is about another issuer. It may be logged: of the received value it holds scheme,
- * host and path at most.
+ * A discovery document is about another issuer. The message may be logged: of the received value it holds scheme, host
+ * and path at most.
  * @see https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfigurationValidation
  */
-export function issuerMismatch(expected: string, received: unknown): string {
-  return `the discovery document of ${expected} names another issuer: ${withoutQuery(received)}`
+export class IssuerMismatchError extends Error {
+  override readonly name = 'IssuerMismatchError'
+
+  constructor(expected: string, received: unknown) {
+    super(`the discovery document of ${expected} names another issuer: ${withoutQuery(received)}`)
+  }
 }
 
 function withoutQuery(received: unknown): string {

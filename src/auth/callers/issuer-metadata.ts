@@ -2,7 +2,7 @@ import type { Dispatcher } from 'undici'
 import { isHttpsOrLoopback } from '../../http/loopback.ts'
 import { hostAndPort, toRequestFailure } from '../../http/request-failure.ts'
 import { sendRequest } from '../../http/send-request.ts'
-import { issuerMismatch } from '../issuer-mismatch.ts'
+import { IssuerMismatchError } from '../issuer-mismatch.ts'
 import { withoutTrailingSlash } from '../without-trailing-slash.ts'
 
 /** A request to an issuer. */
@@ -30,7 +30,7 @@ export async function fetchIssuerMetadata(request: IssuerRequest): Promise<Issue
   const issuer = withoutTrailingSlash(request.issuer)
   const metadata = await fetchJson(`${issuer}/.well-known/openid-configuration`, request)
   if (typeof metadata.issuer !== 'string' || withoutTrailingSlash(metadata.issuer) !== issuer) {
-    throw new Error(issuerMismatch(issuer, metadata.issuer))
+    throw new IssuerMismatchError(issuer, metadata.issuer)
   }
   const urlOf = (name: string) => {
     const value = metadata[name]

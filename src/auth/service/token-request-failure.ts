@@ -2,7 +2,7 @@ import { hostAndPort, RequestFailure } from '../../http/request-failure.ts'
 import { parseRetryAfter } from '../../http/retry-after.ts'
 import { ProblemError } from '../../problems/problem.ts'
 import { errorCode } from '../../telemetry/error-serializer.ts'
-import { issuerMismatch } from '../issuer-mismatch.ts'
+import { IssuerMismatchError } from '../issuer-mismatch.ts'
 import { CredentialFileError } from './credential-file.ts'
 import { entraErrorNumber, loggableErrorCode } from './oauth-error-code.ts'
 import type { Exchange, IdentityProviderResponse } from './openid-client-fetch.ts'
@@ -42,25 +42,24 @@ export function tokenRequestProblem(
   last: Exchange | undefined,
   issuer: URL | undefined,
 ): ProblemError {
-  if (error instanceof CredentialFileError)
-    return new ProblemError('identity-provider-unavailable', { cause: error })
-  if (!last) {
-    const cause = new Error(`token request not sent: ${codeOf(error)}`)
+  const cause = causeOf(error, last, issuer)
+  if (!last || cause instanceof CredentialFileError || last.result instanceof RequestFailure)
     return new ProblemError('identity-provider-unavailable', { cause })
-  }
-  const { method, result } = last
-  if (result instanceof RequestFailure)
-    return new ProblemError('identity-provider-unavailable', { cause: result })
-  const { status, retryAfter, members } = result
-  const message =
-    issuer && codeOf(error) === 'OAUTH_JSON_ATTRIBUTE_COMPARISON_FAILED'
-      ? issuerMismatch(issuer.href, members?.issuer)
-      : responseMessage(last, error, result)
-  const cause = new TokenResponseError(message, result)
-  if (method === 'POST' && isRejection(status) && !TRANSIENT.includes(members?.error))
+  const { status, retryAfter, members } = last.result
+  if (last.method === 'POST' && isRejection(status) && !TRANSIENT.includes(members?.error))
     return new ProblemError('identity-provider-rejected', { cause })
   const retryAfterSeconds = parseRetryAfter(retryAfter, Date.now())
   return new ProblemError('identity-provider-unavailable', { cause, retryAfterSeconds })
+}
+
+function causeOf(error: unknown, last: Exchange | undefined, issuer: URL | undefined): Error {
+  if (error instanceof CredentialFileError) return error
+  if (!last) return new Error(`token request not sent: ${codeOf(error)}`)
+  const { result } = last
+  if (result instanceof RequestFailure) return result
+  return issuer && codeOf(error) === 'OAUTH_JSON_ATTRIBUTE_COMPARISON_FAILED'
+    ? new IssuerMismatchError(issuer.href, result.members?.issuer)
+    : new TokenResponseError(responseMessage(last, error, result), result)
 }
 
 function isRejection(status: number): boolean {
