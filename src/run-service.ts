@@ -31,12 +31,8 @@ export async function runService(
   drainOnSignal({ app, stopTracing }, config.shutdown)
   onSignalsHandled()
 
-  if (tracing.issue !== undefined) {
-    app.log.warn(
-      { reason: tracing.issue },
-      tracing.isOn ? 'tracing may not work' : 'tracing is off',
-    )
-  }
+  const { isOn, issue } = tracing
+  if (issue !== undefined) app.log.warn({ isOn, reason: issue }, 'tracing is misconfigured')
   if (!config.auth.jwt) {
     app.log.warn('AUTH_MODE=none: every job that the CDF identity can read is public on this port')
   }

@@ -152,6 +152,14 @@ t.test('builds a service that answers requests', async (t) => {
   })
   t.equal((await request(`${url()}/docs`)).status, 200)
 
+  const check = startProcess(
+    t,
+    ['src/check.ts'],
+    { ...environment, ...simulator.environment },
+    { cwd: image },
+  )
+  t.equal(await check.ended, 0, check.output.stdout)
+
   const [, healthScript = ''] = argumentsOf('HEALTHCHECK')[0]?.match(/CMD (\[.*\])$/) ?? []
   const [, ...healthArguments] = JSON.parse(healthScript) as string[]
   const health = (port: string) =>

@@ -205,8 +205,8 @@ t.test(
       OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc',
     })
     t.match(
-      linesOf(output).filter(({ msg }) => msg === 'tracing is off'),
-      [{ level: 40, reason: /^OTEL_EXPORTER_OTLP_PROTOCOL is grpc/ }],
+      linesOf(output).filter(({ msg }) => msg === 'tracing is misconfigured'),
+      [{ level: 40, isOn: false, reason: /^OTEL_EXPORTER_OTLP_PROTOCOL is grpc/ }],
     )
     t.equal((await request(`${url}/health/live`)).status, 200)
   },
