@@ -22,4 +22,5 @@ EXPOSE 3000 9464
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT || 3000}/health/live`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
 # Without a shell or npm, Node is process 1 and receives SIGTERM directly. SIGUSR1 would open Node's debugger.
+# `node src/check.ts` checks the configuration.
 CMD ["node", "--disable-sigusr1", "src/server.ts"]

@@ -1,38 +1,25 @@
 import fp from 'fastify-plugin'
 import type { Dispatcher } from 'undici'
 import { retryUntilSuccess } from '../src/async/retry-until-success.ts'
-import type { ClientCredentialsOptions } from '../src/auth/service/client-credentials.ts'
-import { createTokenRequester } from '../src/auth/service/client-credentials.ts'
-import { TokenProvider } from '../src/auth/service/token-provider.ts'
-import { CdfClient } from '../src/cdf/cdf-client.ts'
-import { CircuitBreaker } from '../src/cdf/resilience/circuit-breaker.ts'
-import { ConcurrencyLimit } from '../src/cdf/resilience/concurrency-limit.ts'
-import { CoolDown } from '../src/cdf/resilience/cool-down.ts'
-import { RetryBudget } from '../src/cdf/resilience/retry-budget.ts'
-import { UpstreamPolicy } from '../src/cdf/resilience/upstream-policy.ts'
+import type { CdfConnectionSettings } from '../src/cdf/cdf-connection.ts'
+import { connectToCdf } from '../src/cdf/cdf-connection.ts'
+import { hostAndPort } from '../src/http/request-failure.ts'
 import { JobCache } from '../src/jobs/job-cache.ts'
 import { JobQualityReader } from '../src/jobs/job-quality-reader.ts'
 import { EventLoopLoad } from '../src/limits/event-loop-load.ts'
+import { ProblemError } from '../src/problems/problem.ts'
+import type { ProblemCode } from '../src/problems/problem-types.ts'
 import { roundMs } from '../src/telemetry/format-access-log.ts'
 import { loggableText } from '../src/telemetry/loggable-text.ts'
 
 /** Options of {@link jobQualityPlugin}. Each number is a variable in docs/configuration.md. */
-export interface JobQualityOptions {
-  cdf: { baseUrl: string; project: string; version: string | undefined }
-  identityProvider: Omit<ClientCredentialsOptions, 'dispatcher'>
+export interface JobQualityOptions extends CdfConnectionSettings {
   jobs: {
     cacheMaxEntries: number
     cacheTtlMs: number
     statusFreshMs: number
     notFoundTtlMs: number
     staleIfErrorMs: number
-  }
-  upstream: {
-    attemptTimeoutMs: number
-    deadlineMs: number
-    maxAttempts: number
-    maxConcurrency: number
-    maxQueue: number
   }
   dispatcher: Dispatcher
   /** Monotonic clock, milliseconds. */
@@ -50,48 +37,40 @@ const QUIET_OUTCOMES: ReadonlySet<string> = new Set(['ok', 'aborted', 'job-not-f
 /** Decorates `app.jobQuality`, the reader with its token provider, client and cache. Requests a token on listen. */
 export const jobQualityPlugin = fp(
   async function jobQuality(app, options: JobQualityOptions) {
-    const { cdf, identityProvider, jobs, upstream, dispatcher, now, random } = options
+    const { cdf, jobs, now } = options
     const { metrics } = app
     const stopped = new AbortController()
-    app.lifeCycle.readinessBlockers.add('identity-provider-unavailable')
+    const { readinessBlockers } = app.lifeCycle
+    let blocker: ProblemCode = 'identity-provider-unavailable'
+    readinessBlockers.add(blocker)
+    const cdfHost = hostAndPort(cdf.baseUrl)
 
-    const tokens = new TokenProvider({
-      requestToken: createTokenRequester({ ...identityProvider, dispatcher }),
-      now,
+    const { client, tokens, concurrency, coolDown, breaker } = connectToCdf({
+      ...options,
+      onExpiredCertificate: (expiredAt) =>
+        app.log.warn({ expiredAt }, 'client certificate has expired'),
       onTokenRequest: (outcome) => {
         const failed = 'error' in outcome
         metrics.tokenRequests.inc({ outcome: failed ? 'failure' : 'success' })
         if (failed) {
+          // The set does not hold the blocker any more after the first success.
+          if (outcome.error instanceof ProblemError && readinessBlockers.delete(blocker)) {
+            blocker = outcome.error.code
+            readinessBlockers.add(blocker)
+          }
           app.log.warn({ err: outcome.error }, 'token request failed')
         } else {
-          app.lifeCycle.readinessBlockers.delete('identity-provider-unavailable')
+          readinessBlockers.delete(blocker)
           app.log.info({ lifetimeSeconds: outcome.lifetimeSeconds }, 'access token obtained')
         }
       },
-    })
-    const concurrency = new ConcurrencyLimit(upstream.maxConcurrency, upstream.maxQueue)
-    const coolDown = new CoolDown({ now, random })
-    const breaker = new CircuitBreaker({
-      now,
-      onChange: (state) => app.log.warn({ state }, 'circuit breaker state changed'),
-    })
-    const client = new CdfClient({
-      baseUrl: cdf.baseUrl,
-      project: cdf.project,
-      cdfVersion: cdf.version,
-      tokens,
-      dispatcher,
-      policy: new UpstreamPolicy({ concurrency, coolDown, breaker, random }),
-      retries: new RetryBudget(now),
-      attemptTimeoutMs: upstream.attemptTimeoutMs,
-      deadlineMs: upstream.deadlineMs,
-      maxAttempts: upstream.maxAttempts,
-      random,
+      onBreakerChange: (state) => app.log.warn({ state }, 'circuit breaker state changed'),
       onRequest: (request) => {
         const { outcome, durationMs } = request
         metrics.upstreamRequests.observe({ outcome }, durationMs / 1000)
         const level = QUIET_OUTCOMES.has(outcome) ? 'debug' : 'info'
-        app.log[level]({ ...request, durationMs: roundMs(durationMs) }, 'CDF request')
+        const fields = { ...request, host: cdfHost, durationMs: roundMs(durationMs) }
+        app.log[level](fields, 'CDF request')
       },
     })
     const cache = new JobCache({

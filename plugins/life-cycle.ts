@@ -4,8 +4,9 @@ import type { ProblemCode } from '../src/problems/problem-types.ts'
 /** Whether the process is starting, ready or draining. */
 export class LifeCycle {
   /**
-   * What the process still needs before it is ready, each as the problem that `/health/ready` answers meanwhile.
-   * Nothing is added after the start, so that readiness does not depend on CDF or the identity provider later.
+   * What the process still needs before it is ready, each as the problem that `/health/ready` answers meanwhile: the
+   * latest failure. Nothing is added once it was had, so that readiness does not depend on CDF or the identity provider
+   * later.
    */
   readonly readinessBlockers = new Set<ProblemCode>()
   readonly #drainListeners: (() => void)[] = []

@@ -3,6 +3,7 @@ import type { ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
 import fp from 'fastify-plugin'
 import { retryUntilSuccess } from '../src/async/retry-until-success.ts'
+import { listenFailure } from '../src/http/listen-failure.ts'
 import { isLoopback, isLoopbackHost } from '../src/http/loopback.ts'
 import { OpenResponses } from '../src/http/open-responses.ts'
 import { Metrics } from '../src/telemetry/metrics.ts'
@@ -66,11 +67,15 @@ export const metricsPlugin = fp(
     })
     server.maxConnections = LIMITS.connections
     server.setTimeout(LIMITS.timeoutMs)
+    let hasFailed = false
     const startListening = async () => {
       const listening = once(server, 'listening')
       server.listen(listen.port, listen.host)
       await listening.catch((err: unknown) => {
-        app.log.error({ err }, 'metrics listener failed')
+        const reason = listenFailure(err, 'METRICS_PORT')
+        const fields = reason === undefined ? { err } : { ...listen, reason }
+        if (!hasFailed) app.log.error(fields, 'metrics listener failed')
+        hasFailed = true
         throw err
       })
     }

@@ -53,9 +53,12 @@ export const healthRoutes: FastifyPluginAsync = async (app) => {
         tags: ['health'],
         summary: 'Readiness probe',
         description:
-          '503 until the process has obtained its first access token for CDF and the JWKS of the issuer of callers. From then on 200, whatever happens to CDF or the identity provider, until the process shuts down (503).',
+          'A problem until the process has obtained its first access token for CDF and the JWKS of the issuer of callers: 502 if the identity provider rejects the credentials of the service, else 503. From then on 200, whatever happens to CDF or the identity provider, until the process shuts down (503).',
         security: [],
-        response: { 200: healthy, ...problemResponses(...ANY_ROUTE, 'NotReady') },
+        response: {
+          200: healthy,
+          ...problemResponses(...ANY_ROUTE, 'CredentialsRejected', 'NotReady'),
+        },
       },
     },
     async () => {

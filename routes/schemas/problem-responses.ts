@@ -54,6 +54,7 @@ const RESPONSES = {
     ],
     headers: JOB_HEADERS,
   },
+  CredentialsRejected: { codes: ['identity-provider-rejected'] },
   NotReady: { codes: ['identity-provider-unavailable', 'caller-keys-unavailable', 'overloaded'] },
   UpstreamTimeout: { codes: ['upstream-timeout'], headers: JOB_HEADERS },
 } as const satisfies Record<string, ProblemResponseDefinition>

@@ -1,12 +1,14 @@
-import { readFile } from 'node:fs/promises'
 import type {
   AuthorizationServer,
   ClientAuthentication,
 } from '../auth/service/client-credentials.ts'
+import { CLIENT_SECRET_FILE } from '../auth/service/client-secret.ts'
+import { readCredential } from '../auth/service/credential-file.ts'
+import { SIGNING_KEY_FILE } from '../auth/service/signing-key.ts'
 import { withoutTrailingSlash } from '../auth/without-trailing-slash.ts'
 import type { Proxies } from '../http/proxy.ts'
 import type { Environment } from './environment.ts'
-import { loadEnvironment } from './load-environment.ts'
+import { ConfigError, loadEnvironment } from './load-environment.ts'
 import { splitList } from './variable.ts'
 
 /** The configuration of the service, deeply frozen. Logging it shows no secret, because only a function returns one. */
@@ -18,6 +20,21 @@ export type Config = ReturnType<typeof toConfig>
  */
 export function loadConfig(variables: Readonly<Record<string, string | undefined>>): Config {
   return toConfig(loadEnvironment(variables))
+}
+
+/** `EX_CONFIG` of sysexits.h. */
+const EXIT_CONFIG = 78
+
+/** Loads the configuration, or writes all issues to the standard error and ends the process with 78. */
+export function loadConfigOrExit(variables: Readonly<Record<string, string | undefined>>): Config {
+  try {
+    return loadConfig(variables)
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    const issues = error.issues.map((issue) => `- ${issue}\n`)
+    process.stderr.write(`${error.message}\n${issues.join('')}`)
+    process.exit(EXIT_CONFIG)
+  }
 }
 
 function toConfig(environment: Environment) {
@@ -145,12 +162,12 @@ function clientAuthentication(environment: Environment): ClientAuthentication {
   const { IDP_CLIENT_AUTH_METHOD: method, IDP_CLIENT_SECRET: secret = '' } = environment
   if (method === 'private_key_jwt') {
     const keyFile = environment.IDP_CLIENT_KEY_FILE as string
-    return { method, readKey: () => readFile(keyFile, 'utf8') }
+    return { method, readKey: () => readCredential(SIGNING_KEY_FILE, keyFile) }
   }
   const secretFile = environment.IDP_CLIENT_SECRET_FILE
   return {
     method,
-    readSecret: async () => (secretFile ? (await readFile(secretFile, 'utf8')).trim() : secret),
+    readSecret: async () => (secretFile ? readCredential(CLIENT_SECRET_FILE, secretFile) : secret),
   }
 }
 

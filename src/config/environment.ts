@@ -1,7 +1,10 @@
+import { CLIENT_SECRET_FILE, secretFault } from '../auth/service/client-secret.ts'
+import { SIGNING_KEY_FILE } from '../auth/service/signing-key.ts'
 import type { Variable } from './variable.ts'
 import {
   baseUrl,
   choice,
+  credentialFile,
   flag,
   hosts,
   integer,
@@ -10,8 +13,6 @@ import {
   isListOf,
   isNetwork,
   isOrigin,
-  isSecretFile,
-  isSigningKeyFile,
   proxyUrl,
   SCOPE,
   scopes,
@@ -39,12 +40,15 @@ export const VARIABLES = {
   ),
   IDP_CLIENT_ID: text(/^[\x20-\x7e]{1,255}$/, 'a client id: 1–255 printable ASCII characters'),
   IDP_CLIENT_SECRET: text(
-    /^\P{Cc}{1,1024}$/u,
-    'a client secret: 1–1024 characters without control characters',
+    (secret) => secretFault(secret) === undefined,
+    'a client secret: 1–1024 characters without control characters, without quotes around it and without a variable name before it',
   ),
-  IDP_CLIENT_SECRET_FILE: text(isSecretFile, 'the path of a readable file with the client secret'),
-  IDP_CLIENT_KEY_FILE: text(
-    isSigningKeyFile,
+  IDP_CLIENT_SECRET_FILE: credentialFile(
+    CLIENT_SECRET_FILE,
+    'the path of a readable file with the client secret',
+  ),
+  IDP_CLIENT_KEY_FILE: credentialFile(
+    SIGNING_KEY_FILE,
     'the path of a readable PEM file with an unencrypted RSA, EC or Ed25519 private key',
   ),
   IDP_CLIENT_AUTH_METHOD: choice(

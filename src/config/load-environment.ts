@@ -1,3 +1,4 @@
+import { CredentialFileError } from '../auth/service/credential-file.ts'
 import { isLoopback } from '../http/loopback.ts'
 import { isSecureUrl } from '../http/secure-url.ts'
 import type { Environment, VariableName } from './environment.ts'
@@ -31,11 +32,16 @@ export function loadEnvironment(
   const issues = new Map<VariableName, string>()
   for (const name of Object.keys(VARIABLES) as VariableName[]) {
     const text = trim(name, variables[usedName(name, variables)])
-    const { expected, parse, default: defaultValue } = VARIABLES[name]
-    values[name] = text ? parse(text) : defaultValue
+    values[name] = VARIABLES[name].default
     if (!text) continue
     raw[name] = text
-    if (values[name] === undefined) issues.set(name, `must be ${expected}`)
+    try {
+      values[name] = VARIABLES[name].parse(text)
+      if (values[name] === undefined) issues.set(name, `must be ${VARIABLES[name].expected}`)
+    } catch (error) {
+      if (!(error instanceof CredentialFileError)) throw error
+      issues.set(name, error.issue)
+    }
   }
   for (const [name, issue] of crossVariableIssues(raw)) {
     if (!issues.has(name)) issues.set(name, issue)

@@ -1,13 +1,16 @@
-import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
-import { importSigningKey } from '../auth/service/signing-key.ts'
+import type { CredentialFile } from '../auth/service/credential-file.ts'
+import { readCredentialSync } from '../auth/service/credential-file.ts'
 import { isHostname } from '../http/secure-url.ts'
 
 /** An environment variable. */
 export interface Variable<Value, Default extends Value | undefined = Value | undefined> {
   /** The valid values, for error messages: `must be ${expected}`. */
   readonly expected: string
-  /** The value of a text; `undefined` if it is invalid. */
+  /**
+   * The value of a text; `undefined` if it is invalid.
+   * @throws CredentialFileError for a file whose content is invalid
+   */
   readonly parse: (text: string) => Value | undefined
   readonly default: Default
 }
@@ -157,20 +160,17 @@ export function isNetwork(value: string): boolean {
   )
 }
 
-/** Whether a file is readable and not empty. */
-export function isSecretFile(path: string): boolean {
-  return matchesFile(path, (content) => content.trim() !== '')
-}
-
-/** Whether a file holds a PEM that {@link importSigningKey} accepts. */
-export function isSigningKeyFile(path: string): boolean {
-  return matchesFile(path, (pem) => importSigningKey(pem).type === 'private')
-}
-
-function matchesFile(path: string, isValid: (content: string) => boolean): boolean {
-  try {
-    return isValid(readFileSync(path, 'utf8'))
-  } catch {
-    return false
+/** The path of a file with a credential, which is read once to check it. */
+export function credentialFile(
+  file: CredentialFile<unknown>,
+  expected: string,
+): Variable<string, undefined> {
+  return {
+    expected,
+    parse: (path) => {
+      readCredentialSync(file, path)
+      return path
+    },
+    default: undefined,
   }
 }

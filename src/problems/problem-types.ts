@@ -167,7 +167,7 @@ export const PROBLEM_TYPES = {
     detail: 'The identity provider of this service returned an error or could not be reached.',
     forCaller: 'Retry after the time in Retry-After.',
     forOperator:
-      'Check the identity provider, IDP_TOKEN_URL and the network. Requests do not fail as long as the current access token is valid.',
+      'Check the identity provider, IDP_TOKEN_URL, the network, and the file of IDP_CLIENT_SECRET_FILE or IDP_CLIENT_KEY_FILE. The log line of the failed token request names the cause. Requests do not fail as long as the current access token is valid.',
     retryAfterSeconds: 2,
   },
   'caller-keys-unavailable': {

@@ -1,9 +1,11 @@
 import { generateKeyPairSync } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
 import { inspect } from 'node:util'
 import t from 'tap'
 import { loadConfig } from '../../src/config/config.ts'
 import { VARIABLES } from '../../src/config/environment.ts'
 import { ConfigError } from '../../src/config/load-environment.ts'
+import { certificateText } from '../support/fixtures.ts'
 
 const SECRET = 'very-secret'
 const minimal = {
@@ -182,7 +184,7 @@ const rejected: [name: string, variables: Record<string, string | undefined>, is
       'a secret and a secret file',
       { IDP_CLIENT_SECRET_FILE: '/dev/null' },
       [
-        /^IDP_CLIENT_SECRET_FILE must be the path/,
+        /^IDP_CLIENT_SECRET_FILE names a file that is empty$/,
         /^IDP_CLIENT_SECRET and IDP_CLIENT_SECRET_FILE must not both/,
       ],
     ],
@@ -194,12 +196,18 @@ const rejected: [name: string, variables: Record<string, string | undefined>, is
     [
       'a key file without a key',
       { IDP_CLIENT_AUTH_METHOD: 'private_key_jwt', IDP_CLIENT_KEY_FILE: '/dev/null' },
-      [/^IDP_CLIENT_KEY_FILE must be the path of a readable PEM file/],
+      [/^IDP_CLIENT_KEY_FILE names a file that has no unencrypted RSA, EC or Ed25519 private key/],
     ],
     [
       'a secret file that does not exist',
       { IDP_CLIENT_SECRET: undefined, IDP_CLIENT_SECRET_FILE: '/nowhere' },
-      [/^IDP_CLIENT_SECRET_FILE must be the path of a readable file/],
+      [/^IDP_CLIENT_SECRET_FILE names a file that cannot be read: ENOENT$/],
+    ],
+    ['a secret in quotes', { IDP_CLIENT_SECRET: `"${SECRET}"` }, [/^IDP_CLIENT_SECRET must be/]],
+    [
+      'a secret with the name of its variable',
+      { IDP_CLIENT_SECRET: `IDP_CLIENT_SECRET=${SECRET}` },
+      [/^IDP_CLIENT_SECRET must be .* without a variable name before it$/],
     ],
     [
       'a CDF URL with a path',
@@ -434,7 +442,46 @@ t.test('rejects a key with an unsupported curve', async (t) => {
     IDP_CLIENT_AUTH_METHOD: 'private_key_jwt',
     IDP_CLIENT_KEY_FILE: `${folder}/key`,
   })
-  t.match(issues, [/^IDP_CLIENT_KEY_FILE must be/])
+  t.match(issues, [/^IDP_CLIENT_KEY_FILE names a file that has no/])
+})
+
+const credentialFiles: [name: string, content: string | Buffer, issue: string][] = [
+  ['in UTF-16', Buffer.from(`\ufeff${SECRET}`, 'utf16le'), 'is in UTF-16'],
+  ['in quotes', `"${SECRET}"\n`, 'has quotes around the secret'],
+  ['with the name of a variable', `IDP_CLIENT_SECRET=${SECRET}\n`, 'has a variable name'],
+  ['with two lines', `${SECRET}\nsecond\n`, 'has more than one line'],
+]
+for (const [name, content, issue] of credentialFiles) {
+  t.test(`rejects a secret file ${name}, also if its content changes later`, async (t) => {
+    const folder = t.testdir({ secret: content, good: SECRET })
+    const variables = { ...minimal, IDP_CLIENT_SECRET: undefined }
+    const issues = issuesOf({ ...variables, IDP_CLIENT_SECRET_FILE: `${folder}/secret` })
+    t.match(issues, [`IDP_CLIENT_SECRET_FILE names a file that ${issue}`])
+    t.notMatch(issues.join(), SECRET)
+
+    const path = `${folder}/good`
+    const { authentication } = loadConfig({
+      ...variables,
+      IDP_CLIENT_SECRET_FILE: path,
+    }).identityProvider
+    await writeFile(path, content)
+    if (authentication.method === 'private_key_jwt') return t.fail('the wrong method')
+    await t.rejects(authentication.readSecret(), {
+      message: new RegExp(`^IDP_CLIENT_SECRET_FILE names a file that ${issue}`),
+    })
+  })
+}
+
+t.test('rejects a key file with the certificate of another key', async (t) => {
+  const folder = t.testdir({ key: certificateText('localhost-key') + certificateText('other') })
+  const issues = issuesOf({
+    ...minimal,
+    IDP_CLIENT_AUTH_METHOD: 'private_key_jwt',
+    IDP_CLIENT_KEY_FILE: `${folder}/key`,
+  })
+  t.match(issues, [
+    'IDP_CLIENT_KEY_FILE names a file that has a certificate of another private key',
+  ])
 })
 
 t.test('keeps spaces around a secret', async (t) => {
@@ -455,7 +502,8 @@ t.test('reads the private key from its file', async (t) => {
     IDP_CLIENT_AUTH_METHOD: 'private_key_jwt',
     IDP_CLIENT_KEY_FILE: `${folder}/key`,
   }).identityProvider
-  t.equal(authentication.method === 'private_key_jwt' && (await authentication.readKey()), pem)
+  if (authentication.method !== 'private_key_jwt') return t.fail('the wrong method')
+  t.match((await authentication.readKey()).key, { type: 'private', algorithm: { name: 'Ed25519' } })
 })
 
 t.test('verifies access tokens by default', async (t) => {

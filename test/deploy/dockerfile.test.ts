@@ -129,7 +129,7 @@ t.test('builds a service that answers requests', async (t) => {
         .map((pair) => pair.split('=')),
     ),
   )
-  t.equal(await startProcess(t, ['src/server.ts'], environment, image).ended, 78)
+  t.equal(await startProcess(t, ['src/server.ts'], environment, { cwd: image }).ended, 78)
   const cache: string = environment.NODE_COMPILE_CACHE
   t.equal(cache, join(image, 'node_modules', '.cache', 'compile'))
   const [ofThisNode = ''] = await readdir(cache)
@@ -150,7 +150,7 @@ t.test('builds a service that answers requests', async (t) => {
       HOST: '127.0.0.1',
       PORT: '0',
     },
-    image,
+    { cwd: image },
   )
   await until(() => url() !== '')
   t.match(await request(`${url()}/jobs/${JOB_ID}/quality`), {
@@ -158,6 +158,14 @@ t.test('builds a service that answers requests', async (t) => {
     body: { status: 'Completed' },
   })
   t.equal((await request(`${url()}/docs`)).status, 200)
+
+  const check = startProcess(
+    t,
+    ['src/check.ts'],
+    { ...environment, ...simulator.environment },
+    { cwd: image },
+  )
+  t.equal(await check.ended, 0, check.output.stdout)
 
   const [, healthScript = ''] = argumentsOf('HEALTHCHECK')[0]?.match(/CMD (\[.*\])$/) ?? []
   const [, ...healthArguments] = JSON.parse(healthScript) as string[]

@@ -161,19 +161,78 @@ t.test('exits at once after a second signal', async (t) => {
   t.equal(await ended, 1)
 })
 
-t.test('exits with 1 if the port is in use', async (t) => {
-  const simulator = await startSimulator()
-  t.teardown(() => simulator.close())
-  const { port } = new URL(simulator.url)
-  const { output, ended } = startProcess(t, ['src/server.ts'], {
+/** The lines of the log, parsed. */
+const linesOf = ({ stdout }: { stdout: string }): Record<string, unknown>[] =>
+  stdout
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line))
+
+const notListening: [name: string, environment: (port: string) => object, reason: string][] = [
+  [
+    'PORT is in use',
+    (port) => ({ PORT: port, SHUTDOWN_DELAY_MS: '60000' }),
+    'PORT is in use by another process (EADDRINUSE)',
+  ],
+  [
+    'HOST is not a local address',
+    () => ({ HOST: '203.0.113.1', AUTH_ALLOW_ANONYMOUS: 'true' }),
+    'HOST is not an address of this machine (EADDRNOTAVAIL)',
+  ],
+]
+for (const [name, environment, reason] of notListening) {
+  t.test(`exits with 1 and one line that names the variable if ${name}`, async (t) => {
+    const simulator = await startSimulator()
+    t.teardown(() => simulator.close())
+    const { output, ended } = startProcess(t, ['src/server.ts'], {
+      ...simulator.environment,
+      AUTH_MODE: 'none',
+      PORT: '0',
+      ...environment(new URL(simulator.url).port),
+    })
+    t.equal(await ended, 1, 'without the shutdown delay')
+    t.match(linesOf(output), [
+      { msg: /^AUTH_MODE=none/ },
+      { msg: 'cannot listen', level: 60, reason },
+    ])
+    t.equal(linesOf(output).length, 2)
+    t.notMatch(output.stdout, /uncaught error|stack/)
+    t.equal(output.stderr, '')
+  })
+}
+
+t.test('names METRICS_PORT in one line if it is in use, and serves', async (t) => {
+  const { simulator, url } = await startService(t, { METRICS_PORT: '0' })
+  const { port } = new URL(url)
+  const second = startProcess(t, ['src/server.ts'], {
     ...simulator.environment,
     AUTH_MODE: 'none',
-    PORT: port,
-    SHUTDOWN_DELAY_MS: '60000',
+    PORT: '0',
+    METRICS_PORT: port,
   })
-  t.equal(await ended, 1, 'without the shutdown delay')
-  t.match(output.stdout, /EADDRINUSE/)
+  const failures = () =>
+    linesOf(second.output).filter(({ msg }) => msg === 'metrics listener failed')
+  await until(() => second.output.stdout.includes('access token obtained'))
+  await until(() => failures().length > 0)
+  t.match(failures(), [{ reason: 'METRICS_PORT is in use by another process (EADDRINUSE)' }])
+  t.notMatch(second.output.stdout, 'stack')
+  t.equal((await request(`${second.url()}/health/ready`)).status, 200)
 })
+
+t.test(
+  'a mistake in the variables of OpenTelemetry is one line, and the service runs',
+  async (t) => {
+    const { output, url } = await startService(t, {
+      OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1',
+      OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc',
+    })
+    t.match(
+      linesOf(output).filter(({ msg }) => msg === 'tracing is misconfigured'),
+      [{ level: 40, isOn: false, reason: /^OTEL_EXPORTER_OTLP_PROTOCOL is grpc/ }],
+    )
+    t.equal((await request(`${url}/health/live`)).status, 200)
+  },
+)
 
 t.test('starts while CDF and the identity provider are unreachable', async (t) => {
   const simulator = await startSimulator()

@@ -79,7 +79,9 @@ t.test('names the proxy that refuses a request to the issuer of callers', async 
   })
   await until(() => lineOf(service, 'JWKS fetch failed') !== undefined)
   t.match(lineOf(service, 'JWKS fetch failed'), {
-    err: { message: 'no response from the issuer: proxy answered CONNECT with status 403' },
+    err: {
+      message: 'connection to issuer.example:443 failed: proxy answered CONNECT with status 403',
+    },
   })
   assertNoSecret(t, service)
 })

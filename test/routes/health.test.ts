@@ -1,4 +1,5 @@
 import t from 'tap'
+import { jobIdOf } from '../support/fixtures.ts'
 import { startService } from '../support/start-service.ts'
 import { until } from '../support/wait.ts'
 
@@ -34,16 +35,30 @@ t.test(
   },
 )
 
-t.test('is not ready without an access token', async (t) => {
+t.test('names a wrong client secret as the reason why it is not ready', async (t) => {
   const environment = { IDP_CLIENT_SECRET: 'wrong' }
-  const { get, app, simulator } = await startService(t, { environment })
-  await until(() => simulator.identityProvider.tokenRequests > 0)
-  t.strictSame([...app.lifeCycle.readinessBlockers], ['identity-provider-unavailable'])
-  t.match(await get('/health/ready'), {
-    status: 503,
-    body: { code: 'identity-provider-unavailable' },
+  const { get, simulator, logs } = await startService(t, { environment })
+  await until(() => logs.some(({ msg }) => msg === 'token request failed'))
+  const { tokenRequests } = simulator.identityProvider
+  const notReady = await get('/health/ready')
+  t.match(notReady, {
+    status: 502,
+    body: { type: '/problems/identity-provider-rejected', code: 'identity-provider-rejected' },
   })
+  t.equal(notReady.headers.get('retry-after'), null)
+  t.equal((await get('/problems/identity-provider-rejected')).status, 200)
   t.equal((await get('/health/live')).status, 200)
+  t.equal(simulator.identityProvider.tokenRequests, tokenRequests, 'probes send no request')
+})
+
+t.test('stays ready if the identity provider rejects the service later', async (t) => {
+  const { get, quality, simulator, app } = await startService(t)
+  await until(() => app.lifeCycle.readinessBlockers.size === 0)
+  await quality(jobIdOf(1))
+  simulator.identityProvider.faults.standing = { status: 401, body: '{"error":"invalid_client"}' }
+  simulator.cdf.revokeTokens()
+  t.match(await quality(jobIdOf(2)), { body: { code: 'identity-provider-rejected' } })
+  t.match(await get('/health/ready'), { status: 200 })
 })
 
 t.test('is not ready while draining, and closes connections after the response', async (t) => {

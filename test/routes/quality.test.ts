@@ -249,9 +249,9 @@ t.test('works with access tokens that expire after two seconds', async (t) => {
     simulator: { tokenLifetimeSeconds: 2 },
   })
   simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
-  for (let second = 0; second < 6; second += 1) {
+  for (let call = 0; call < 6; call += 1) {
     t.equal((await quality()).status, 200)
-    clock.advance(1_001)
+    clock.advance(5_001)
   }
   t.ok(simulator.identityProvider.tokenRequests >= 3)
 })
@@ -423,7 +423,7 @@ t.test(
     for (let call = 0; call < 5; call += 1)
       assertProblem(t, await quality(jobIdOf(call)), 502, 'identity-provider-rejected')
     t.equal(simulator.identityProvider.tokenRequests, 1)
-    t.equal((await get('/health/ready')).status, 503)
+    t.equal((await get('/health/ready')).status, 502)
     clock.advance(30_000)
     await quality()
     t.equal(simulator.identityProvider.tokenRequests, 2)

@@ -42,6 +42,12 @@ export function fixtureText(file: string): string {
   return readFileSync(new URL(file, folder), 'utf8')
 }
 
+/** A certificate, or the private key of the certificates `localhost` and `expired`, as PEM. */
+export function certificateText(name: 'localhost' | 'expired' | 'other' | 'localhost-key'): string {
+  const file = name === 'localhost-key' ? `${name}.pem` : `${name}-certificate.pem`
+  return readFileSync(new URL(`../fixtures/${file}`, import.meta.url), 'utf8')
+}
+
 /** A fixture as a fault that a simulated server can respond with. */
 export function fixtureFault(file: string): Fault & { status: number } {
   const fixture = FIXTURES.find((candidate) => candidate.file === file)

@@ -14,15 +14,18 @@ const compileCache = process.env.NODE_COMPILE_CACHE && {
  * Starts Node in a child process, which ends at the latest with the test.
  * @param args flags and script
  * @param environment all variables except the one for Node's compile cache
- * @param cwd default: the project folder
+ * @param options.cwd default: the project folder
+ * @param options.command a program that starts Node, and its arguments
  */
 export function startProcess(
   t: Test,
   args: string[],
   environment: Record<string, string>,
-  cwd = root,
+  { cwd = root, command = [] }: { cwd?: string; command?: string[] } = {},
 ) {
-  const child = spawn(process.execPath, args, { cwd, env: { ...compileCache, ...environment } })
+  const [program = process.execPath, ...programArgs] = [...command, process.execPath]
+  const env = { ...compileCache, ...environment }
+  const child = spawn(program, [...programArgs, ...args], { cwd, env })
   t.teardown(() => child.kill('SIGKILL'))
   const output = { stdout: '', stderr: '' }
   child.stdout.setEncoding('utf8').on('data', (text: string) => {

@@ -1,3 +1,4 @@
+import { hostAndPort } from '../../http/request-failure.ts'
 import type { IssuerRequest } from './issuer-metadata.ts'
 import { fetchIssuerMetadata, fetchJson } from './issuer-metadata.ts'
 import type { IssuerKeys } from './key-set.ts'
@@ -12,7 +13,7 @@ export interface JwksSource extends IssuerRequest {
 /**
  * Fetches the JWKS of an issuer and keeps the keys that can verify a token. A JWKS without any is an error. With a
  * JWKS URL, the issuer has the configured name, else the one in its discovery document.
- * @throws Error whose message has nothing of the response but the name of another issuer, bounded and loggable
+ * @throws Error whose message may be logged, as of {@link fetchIssuerMetadata}
  * @see https://www.rfc-editor.org/rfc/rfc7517#section-5
  */
 export async function fetchJwks(source: JwksSource): Promise<IssuerKeys> {
@@ -21,6 +22,7 @@ export async function fetchJwks(source: JwksSource): Promise<IssuerKeys> {
     : await fetchIssuerMetadata(source)
   const { keys } = await fetchJson(jwksUrl, source)
   const usable = Array.isArray(keys) ? keys.map(toUsableJwk).filter((key) => key !== undefined) : []
-  if (usable.length === 0) throw new Error('the JWKS has no key for signatures')
+  if (usable.length === 0)
+    throw new Error(`the JWKS of ${hostAndPort(jwksUrl)} has no key for signatures`)
   return { issuer, keys: usable }
 }

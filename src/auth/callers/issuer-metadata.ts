@@ -1,8 +1,8 @@
 import type { Dispatcher } from 'undici'
-import { failureReason } from '../../http/failure-reason.ts'
+import { hostAndPort, toRequestFailure } from '../../http/request-failure.ts'
 import { isSecureUrl } from '../../http/secure-url.ts'
 import { sendRequest } from '../../http/send-request.ts'
-import { loggableText } from '../../telemetry/loggable-text.ts'
+import { IssuerMismatchError } from '../issuer-mismatch.ts'
 import { withoutTrailingSlash } from '../without-trailing-slash.ts'
 
 /** A request to an issuer. */
@@ -25,11 +25,9 @@ export interface IssuerMetadata {
   tokenUrl: string | undefined
 }
 
-const MAX_LOGGED_LENGTH = 200
-
 /**
  * Fetches the discovery document of an issuer. A trailing slash makes no difference.
- * @throws Error whose message has nothing of the response but the name of another issuer, bounded and loggable
+ * @throws Error whose message may be logged: of the response, it holds the issuer at most
  * @see https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig
  * @see https://learn.microsoft.com/openspecs/windows_protocols/ms-oidce/586de7dd-3385-47c7-93a2-935d9e90441c for `access_token_issuer`
  */
@@ -39,12 +37,8 @@ export async function fetchIssuerMetadata(request: IssuerRequest): Promise<Issue
     throw new Error('the issuer has no URL with https: for discovery')
   const metadata = await fetchJson(`${base}/.well-known/openid-configuration`, request)
   const { issuer, access_token_issuer: accessTokenIssuer } = metadata
-  if (typeof issuer !== 'string') throw new Error('the discovery document has no issuer')
-  if (withoutTrailingSlash(issuer) !== base) {
-    const [expected, received] = [base, issuer].map((name) => loggableText(name, MAX_LOGGED_LENGTH))
-    throw new Error(
-      `the discovery document names another issuer: expected ${expected}, received ${received}`,
-    )
+  if (typeof issuer !== 'string' || withoutTrailingSlash(issuer) !== base) {
+    throw new IssuerMismatchError(base, issuer)
   }
   const urlOf = (name: string) => {
     const value = metadata[name]
@@ -64,7 +58,7 @@ export async function fetchIssuerMetadata(request: IssuerRequest): Promise<Issue
 
 /**
  * Fetches a JSON object from an issuer.
- * @throws Error whose message has no part of the response
+ * @throws RequestFailure; Error whose message holds host and status only
  */
 export async function fetchJson(
   url: string,
@@ -76,16 +70,17 @@ export async function fetchJson(
     timeoutMs,
     dispatcher,
   }).catch((error: unknown) => {
-    throw new Error(`no response from the issuer: ${failureReason(error)}`)
+    throw toRequestFailure(url, error)
   })
-  if (status !== 200) throw new Error(`the issuer answered with status ${status}`)
+  const host = hostAndPort(url)
+  if (status !== 200) throw new Error(`${host} answered with status ${status}`)
   let json: unknown
   try {
     json = JSON.parse(body)
   } catch {
-    throw new Error('the response of the issuer is not JSON')
+    throw new Error(`the response of ${host} is not JSON`)
   }
   if (typeof json !== 'object' || json === null)
-    throw new Error('the response of the issuer is not a JSON object')
+    throw new Error(`the response of ${host} is not a JSON object`)
   return json as Record<string, unknown>
 }

@@ -1,22 +1,18 @@
-import { X509Certificate } from 'node:crypto'
 import * as client from 'openid-client'
 import type { Dispatcher } from 'undici'
-import { ProxyError } from '../../http/proxy.ts'
-import { parseRetryAfter } from '../../http/retry-after.ts'
 import { isSecureUrl } from '../../http/secure-url.ts'
-import { ProblemError } from '../../problems/problem.ts'
 import { errorCode } from '../../telemetry/error-serializer.ts'
 import { withoutTrailingSlash } from '../without-trailing-slash.ts'
-import { loggableErrorCode } from './oauth-error-code.ts'
+import type { Exchange } from './openid-client-fetch.ts'
 import { openidClientFetch } from './openid-client-fetch.ts'
-import { importSigningKey } from './signing-key.ts'
+import type { SigningKey } from './signing-key.ts'
 import type { TokenGrant } from './token-provider.ts'
+import { tokenRequestProblem, UnusableResponseError } from './token-request-failure.ts'
 
 /** Client authentication at the token endpoint. Secret and key are read for each request, so they can be rotated. */
 export type ClientAuthentication =
   | { method: 'client_secret_post' | 'client_secret_basic'; readSecret: () => Promise<string> }
-  /** Reads a PEM with the private key and, for Entra ID, the certificate. */
-  | { method: 'private_key_jwt'; readKey: () => Promise<string> }
+  | { method: 'private_key_jwt'; readKey: () => Promise<SigningKey> }
 
 /** A token endpoint, or an issuer for discovery. */
 export type AuthorizationServer = { tokenUrl: URL } | { issuer: URL }
@@ -34,11 +30,8 @@ export interface ClientCredentialsOptions {
   /** Hosts to which `http:` is allowed besides loopback hosts; default: none. */
   insecureHttpHosts?: readonly string[]
   dispatcher: Dispatcher
-}
-
-/** A well-formed response that cannot be used. Its message is a fixed text and may be logged. */
-class TokenResponseError extends Error {
-  override readonly name = 'TokenResponseError'
+  /** Called before a token request with an expired certificate. Entra ID rejects it, others may not look at it. */
+  onExpiredCertificate?: (expiredAt: string) => void
 }
 
 /** The token syntax of RFC 6750 §2.1. */
@@ -47,20 +40,25 @@ const B64TOKEN = /^[A-Za-z0-9\-._~+/]+=*$/
 /**
  * Creates a function that sends one token request with the client credentials grant (RFC 6749 §4.4). It discovers the
  * issuer first, if necessary, and throws ProblemError `identity-provider-rejected` if the token endpoint rejects the
- * client, else `identity-provider-unavailable`. The cause holds names, codes and the status, never a secret, a token or
- * a response body.
+ * client, else `identity-provider-unavailable`. The cause holds hosts, codes and the status, never a secret, a token or
+ * free text of a response.
  */
 export function createTokenRequester(
   options: ClientCredentialsOptions,
 ): (traceparent?: string) => Promise<TokenGrant> {
   const { server, clientId, scope, audience, timeoutMs, dispatcher } = options
   const parameters = { ...(scope && { scope }), ...(audience && { audience }) }
+  const issuer = 'issuer' in server ? server.issuer : undefined
   let metadata: client.ServerMetadata | undefined
 
   return async (traceparent) => {
-    const fetch = openidClientFetch(dispatcher, traceparent)
+    let last: Exchange | undefined
+    const onExchange = (exchange: Exchange) => {
+      last = exchange
+    }
+    const fetch = openidClientFetch(dispatcher, onExchange, traceparent)
     try {
-      const authentication = await clientAuth(options.authentication)
+      const authentication = await clientAuth(options)
       metadata ??=
         'issuer' in server
           ? await discover(server.issuer, options, fetch)
@@ -73,13 +71,11 @@ export function createTokenRequester(
       if (isPlainHttp(metadata.token_endpoint)) client.allowInsecureRequests(configuration)
       const response = await client.clientCredentialsGrant(configuration, parameters)
       if (response.token_type !== 'bearer' || !B64TOKEN.test(response.access_token))
-        throw new TokenResponseError('the token response has no valid bearer token')
+        throw new UnusableResponseError('without a valid bearer token')
       return { accessToken: response.access_token, expiresInSeconds: response.expires_in }
     } catch (error) {
-      // A failed discovery is not a rejection of the client.
-      const canBeRejection = metadata !== undefined
       metadata = undefined
-      throw toProblemError(error, canBeRejection)
+      throw tokenRequestProblem(error, last, issuer)
     }
   }
 }
@@ -102,13 +98,20 @@ async function discover(
   const metadata = configuration.serverMetadata()
   const { token_endpoint: tokenEndpoint } = metadata
   if (!tokenEndpoint || !isSecureUrl(tokenEndpoint, insecureHttpHosts))
-    throw new TokenResponseError('the discovery document has no token_endpoint with https:')
+    throw new UnusableResponseError('without a token_endpoint with https:')
   return metadata
 }
 
-async function clientAuth(authentication: ClientAuthentication): Promise<client.ClientAuth> {
-  if (authentication.method === 'private_key_jwt')
-    return privateKeyJwt(await authentication.readKey())
+async function clientAuth({
+  authentication,
+  onExpiredCertificate,
+}: ClientCredentialsOptions): Promise<client.ClientAuth> {
+  if (authentication.method === 'private_key_jwt') {
+    const key = await authentication.readKey()
+    const expiry = key.certificate?.validToDate
+    if (expiry && expiry.getTime() <= Date.now()) onExpiredCertificate?.(expiry.toISOString())
+    return privateKeyJwt(key)
+  }
   const secret = await authentication.readSecret()
   return authentication.method === 'client_secret_basic'
     ? client.ClientSecretBasic(secret)
@@ -116,14 +119,10 @@ async function clientAuth(authentication: ClientAuthentication): Promise<client.
 }
 
 /**
- * A signed client assertion (RFC 7523). If the PEM has a certificate, the header gets its thumbprints for Entra ID.
+ * A signed client assertion (RFC 7523). The header gets the thumbprints of the certificate for Entra ID.
  * @see https://learn.microsoft.com/entra/identity-platform/certificate-credentials
  */
-function privateKeyJwt(pem: string): client.ClientAuth {
-  const key = importSigningKey(pem)
-  const certificate = pem.includes('BEGIN CERTIFICATE')
-    ? new X509Certificate(pem.slice(pem.indexOf('-----BEGIN CERTIFICATE')))
-    : undefined
+function privateKeyJwt({ key, certificate }: SigningKey): client.ClientAuth {
   const thumbprint = (hex: string) =>
     Buffer.from(hex.replaceAll(':', ''), 'hex').toString('base64url')
   return client.PrivateKeyJwt(key, {
@@ -133,47 +132,6 @@ function privateKeyJwt(pem: string): client.ClientAuth {
       header['x5t#S256'] = thumbprint(certificate.fingerprint256)
     },
   })
-}
-
-/** Errors of openid-client can hold the whole token response, so the cause is a new error. */
-function toProblemError(error: unknown, canBeRejection: boolean): ProblemError {
-  const response = responseOf(error)
-  const status = response?.status
-  const oauthError =
-    error instanceof client.ResponseBodyError ? loggableErrorCode(error.error) : undefined
-  const { cause: failure } = error as { cause?: unknown }
-  const facts = [
-    error instanceof Error ? error.name : 'Error',
-    errorCode(error),
-    failure instanceof ProxyError ? failure.message : errorCode(failure),
-    status && `status ${status}`,
-    oauthError,
-    error instanceof TokenResponseError ? error.message : undefined,
-  ]
-  const cause = new Error(facts.filter((fact) => fact !== undefined).join(', '))
-  const isRejection =
-    canBeRejection &&
-    status !== undefined &&
-    status >= 400 &&
-    status < 500 &&
-    status !== 408 &&
-    status !== 429 &&
-    oauthError !== 'temporarily_unavailable' &&
-    oauthError !== 'server_error'
-  if (isRejection) return new ProblemError('identity-provider-rejected', { cause })
-  const retryAfterSeconds = parseRetryAfter(response?.headers.get('retry-after'), Date.now())
-  return new ProblemError('identity-provider-unavailable', { cause, retryAfterSeconds })
-}
-
-function responseOf(error: unknown): Response | undefined {
-  if (
-    error instanceof client.ResponseBodyError ||
-    error instanceof client.WWWAuthenticateChallengeError
-  ) {
-    return error.response
-  }
-  const { cause } = error as { cause?: unknown }
-  return cause instanceof Response ? cause : undefined
 }
 
 function isPlainHttp(url: string | undefined): boolean {

@@ -1,4 +1,14 @@
-import { createPrivateKey } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
+import { createPrivateKey, X509Certificate } from 'node:crypto'
+import type { CredentialFile } from './credential-file.ts'
+import { Fault } from './credential-file.ts'
+
+/** The private key with which the service authenticates. */
+export interface SigningKey {
+  key: CryptoKey
+  /** Of this key; Entra ID needs its thumbprint. */
+  certificate: X509Certificate | undefined
+}
 
 /** The elliptic curves of JOSE (RFC 7518 §3.4), by their OpenSSL names. */
 const NAMED_CURVES: Readonly<Record<string, string>> = {
@@ -15,12 +25,37 @@ function algorithmOf(type: string | undefined, curve = '') {
 }
 
 /**
- * The private key of a PEM as a CryptoKey: RSA for RS256, EC for the algorithm of its curve, or Ed25519.
- * @throws Error if the PEM has no private key, or one of another type
+ * A PEM file with a private key, RSA for RS256, EC for the algorithm of its curve, or Ed25519, and perhaps with its
+ * certificate. Of several certificates, such as a chain, the one of the key counts.
  */
-export function importSigningKey(pem: string): CryptoKey {
-  const key = createPrivateKey(pem)
-  const algorithm = algorithmOf(key.asymmetricKeyType, key.asymmetricKeyDetails?.namedCurve)
-  if (!algorithm) throw new TypeError('the private key is not RSA, EC or Ed25519')
-  return key.toCryptoKey(algorithm, false, ['sign'])
+export const SIGNING_KEY_FILE: CredentialFile<SigningKey> = {
+  variable: 'IDP_CLIENT_KEY_FILE',
+  parse: (pem) => {
+    const key = privateKeyOf(pem)
+    const algorithm = algorithmOf(key?.asymmetricKeyType, key?.asymmetricKeyDetails?.namedCurve)
+    if (!key || !algorithm)
+      throw new Fault('has no unencrypted RSA, EC or Ed25519 private key in PEM')
+    const certificates = certificatesOf(pem)
+    const certificate = certificates.find((candidate) => candidate.checkPrivateKey(key))
+    if (certificates.length > 0 && !certificate)
+      throw new Fault('has a certificate of another private key: the two must belong together')
+    return { key: key.toCryptoKey(algorithm, false, ['sign']), certificate }
+  },
+}
+
+function privateKeyOf(pem: string): KeyObject | undefined {
+  try {
+    return createPrivateKey(pem)
+  } catch {
+    return undefined
+  }
+}
+
+function certificatesOf(pem: string): X509Certificate[] {
+  const blocks = pem.split('-----BEGIN CERTIFICATE-----').slice(1)
+  try {
+    return blocks.map((block) => new X509Certificate(`-----BEGIN CERTIFICATE-----${block}`))
+  } catch {
+    throw new Fault('has a certificate that is damaged')
+  }
 }

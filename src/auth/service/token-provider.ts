@@ -35,6 +35,11 @@ export interface TokenProviderOptions {
 const DEFAULT_LIFETIME_SECONDS = 300
 /** A longer `expires_in` is cut to a day. */
 const MAX_LIFETIME_SECONDS = 86_400
+/**
+ * A token is used for this long whatever its `expires_in`, and not renewed earlier, so that a wrong `expires_in` causes
+ * at most one token request in this time. If CDF rejects the token, it is replaced at once.
+ */
+const MIN_USE_SECONDS = 10
 /** A token is renewed this long before it expires, or a tenth of its lifetime if that is more, but at most half of it. */
 const MIN_RENEWAL_SECONDS = 60
 /** Delay after `identity-provider-rejected`, which needs a change by the operator. */
@@ -116,7 +121,8 @@ export class TokenProvider {
       this.#token = {
         value: accessToken,
         requestedAtMs,
-        renewAtMs: requestedAtMs + (lifetimeSeconds - renewalSeconds) * 1000,
+        renewAtMs:
+          requestedAtMs + Math.max(MIN_USE_SECONDS, lifetimeSeconds - renewalSeconds) * 1000,
         expiresAtMs: requestedAtMs + lifetimeSeconds * 1000,
       }
       this.#failure = undefined
@@ -154,7 +160,7 @@ export class TokenProvider {
 
 function clampLifetime(seconds = DEFAULT_LIFETIME_SECONDS): number {
   return Number.isFinite(seconds)
-    ? Math.min(Math.max(seconds, 0), MAX_LIFETIME_SECONDS)
+    ? Math.min(Math.max(seconds, MIN_USE_SECONDS), MAX_LIFETIME_SECONDS)
     : DEFAULT_LIFETIME_SECONDS
 }
 

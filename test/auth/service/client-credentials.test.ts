@@ -1,5 +1,4 @@
 import { createHash, generateKeyPairSync, X509Certificate } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { inspect } from 'node:util'
 import { decodeJwt, decodeProtectedHeader } from 'jose'
 import type { Test } from 'tap'
@@ -10,9 +9,12 @@ import { CLIENTS } from '../../../simulator/upstream/identity-provider.ts'
 import { startSimulator } from '../../../simulator/upstream/start-simulator.ts'
 import type { ClientCredentialsOptions } from '../../../src/auth/service/client-credentials.ts'
 import { createTokenRequester } from '../../../src/auth/service/client-credentials.ts'
+import { CLIENT_SECRET_FILE } from '../../../src/auth/service/client-secret.ts'
+import { readCredential } from '../../../src/auth/service/credential-file.ts'
+import { SIGNING_KEY_FILE } from '../../../src/auth/service/signing-key.ts'
 import { ProblemError } from '../../../src/problems/problem.ts'
-import { fixtureFault, fixtureText } from '../../support/fixtures.ts'
-import { startServer } from '../../support/local-server.ts'
+import { certificateText, fixtureFault, fixtureText } from '../../support/fixtures.ts'
+import { freePort, startServer } from '../../support/local-server.ts'
 
 const SECRET = 'a-client-secret'
 
@@ -48,7 +50,7 @@ async function startTokenEndpoint(
   return { server: { tokenUrl: new URL(`${origin}/token`) }, requests }
 }
 
-/** The error of a token request. Asserts that it contains no secret, no token and no text of the response. */
+/** The error of a token request. Asserts that it contains no secret, no token and no free text of the response. */
 async function failureOf(t: Test, requestToken: () => Promise<unknown>): Promise<ProblemError> {
   const error = await requestToken().then(
     () => undefined,
@@ -57,7 +59,7 @@ async function failureOf(t: Test, requestToken: () => Promise<unknown>): Promise
   if (!(error instanceof ProblemError)) throw new Error('expected a ProblemError', { cause: error })
   t.notMatch(
     inspect(error, { depth: 20, showHidden: true }),
-    /a-client-secret|FAKE|AADSTS|Trace ID/,
+    /a-client-secret|FAKE|Trace ID|description/,
   )
   return error
 }
@@ -72,7 +74,7 @@ for (const method of ['client_secret_post', 'client_secret_basic', 'private_key_
       clientId: CLIENTS[method],
       authentication:
         method === 'private_key_jwt'
-          ? { method, readKey: async () => clientKeyPem }
+          ? { method, readKey: async () => SIGNING_KEY_FILE.parse(clientKeyPem) }
           : { method, readSecret: async () => clientSecret },
     })()
     t.equal(grant.expiresInSeconds, 1234)
@@ -224,7 +226,10 @@ t.test('signs a client assertion for the token endpoint', async (t) => {
   const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
   await tokenRequester(t, {
     server,
-    authentication: { method: 'private_key_jwt', readKey: async () => pem },
+    authentication: {
+      method: 'private_key_jwt',
+      readKey: async () => SIGNING_KEY_FILE.parse(pem),
+    },
   })()
   const assertion = requests[0]?.body.get('client_assertion') ?? ''
   t.match(decodeProtectedHeader(assertion), { alg: 'RS256' })
@@ -242,15 +247,14 @@ t.test(
       status: 200,
       body: fixtureText('token-entra-200.json'),
     })
-    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-    const certificate = readFileSync(
-      new URL('../../fixtures/client-certificate.pem', import.meta.url),
-      'utf8',
-    )
-    const pem = `${privateKey.export({ type: 'pkcs8', format: 'pem' })}${certificate}`
+    const certificate = certificateText('localhost')
+    const pem = certificateText('other') + certificateText('localhost-key') + certificate
     await tokenRequester(t, {
       server,
-      authentication: { method: 'private_key_jwt', readKey: async () => pem },
+      authentication: {
+        method: 'private_key_jwt',
+        readKey: async () => SIGNING_KEY_FILE.parse(pem),
+      },
     })()
     const thumbprint = (algorithm: string) =>
       createHash(algorithm).update(new X509Certificate(certificate).raw).digest('base64url')
@@ -397,5 +401,172 @@ t.test('rejects with identity-provider-unavailable if the secret cannot be read'
     }),
   )
   t.equal(error.code, 'identity-provider-unavailable')
+  t.equal(requests.length, 0)
+})
+
+/** Starts a token endpoint with a response of these members in addition to a token. */
+const startWithMembers = (t: Test, members: Record<string, unknown>) =>
+  startTokenEndpoint(t, {
+    status: 200,
+    body: { access_token: 'FAKE', token_type: 'Bearer', expires_in: 3599, ...members },
+  })
+
+const tolerated: [name: string, members: Record<string, unknown>, expiresIn?: number][] = [
+  ['null members', { refresh_token: null, scope: null, id_token: null, state: null }, 3599],
+  ['members of other types', { refresh_token: 1, scope: ['a'], error: null }, 3599],
+  ['an id_token that is no JWT', { id_token: 'broken' }, 3599],
+  ['an id_token of another issuer', { id_token: 'eyJhbGciOiJub25lIn0.eyJpc3MiOiJ4In0.' }, 3599],
+  ['token_type in capital letters', { token_type: 'BEARER' }, 3599],
+  ['no token_type', { token_type: undefined }, 3599],
+  ['a token_type of null', { token_type: null }, 3599],
+  ['an expires_in in decimal text', { expires_in: '3599' }, 3599],
+  ['an expires_in with a fraction', { expires_in: 3598.5 }, 3598.5],
+  ['an expires_in of 0', { expires_in: 0 }, 0],
+  ['a negative expires_in', { expires_in: -3600 }, 0],
+  ['an expires_in of null', { expires_in: null }],
+  ['an empty expires_in', { expires_in: '' }],
+  ['an expires_in that is no number', { expires_in: 'soon' }],
+  ['an expires_in that is an object', { expires_in: {} }],
+]
+for (const [name, members, expiresInSeconds] of tolerated) {
+  t.test(`accepts a token with ${name}`, async (t) => {
+    const { server } = await startWithMembers(t, members)
+    t.strictSame(await tokenRequester(t, { server })(), { accessToken: 'FAKE', expiresInSeconds })
+  })
+}
+
+t.test('accepts a token in a response with a byte order mark or another media type', async (t) => {
+  const body = `\ufeff${fixtureText('token-entra-200.json')}`
+  const headers = { 'content-type': 'text/plain' }
+  const { server } = await startTokenEndpoint(t, { status: 200, headers, body })
+  t.equal((await tokenRequester(t, { server })()).expiresInSeconds, 3599)
+})
+
+/** The message of the cause of a failure, which the log shows, without the port of the test server. */
+async function causeOf(t: Test, requestToken: () => Promise<unknown>): Promise<string> {
+  const { cause } = await failureOf(t, requestToken)
+  return cause instanceof Error ? cause.message.replaceAll(/127\.0\.0\.1:\d+/g, 'HOST') : ''
+}
+
+const entra = (error: string, description: string) => ({
+  status: 401,
+  headers: { 'www-authenticate': 'Basic realm="x", error="description of a challenge"' },
+  body: { error, error_description: description, error_codes: [7000215] },
+})
+const causes: [
+  name: string,
+  response: Parameters<typeof startTokenEndpoint>[1],
+  message: string,
+][] = [
+  [
+    'the OAuth error and the number of Entra ID, also beside a challenge',
+    entra('invalid_client', 'AADSTS7000215: Invalid client secret provided. Trace ID: 1'),
+    'HOST answered the token request with status 401, invalid_client, AADSTS7000215',
+  ],
+  [
+    'no number that is not at the beginning of the description, or too long',
+    entra('invalid_scope', 'AADSTS70000000000000011: a description'),
+    'HOST answered the token request with status 401, invalid_scope',
+  ],
+  [
+    'no unregistered code',
+    entra('a-client-secret', 'a description with AADSTS70011'),
+    'HOST answered the token request with status 401, an unregistered error code',
+  ],
+  [
+    'only the status of a page',
+    { status: 503, headers: { 'content-type': 'text/html' }, body: '<p>description' },
+    'HOST answered the token request with status 503',
+  ],
+  [
+    'the OAuth error of a response with status 200',
+    { status: 200, body: { error: 'invalid_client' } },
+    'HOST answered the token request with status 200, OAUTH_INVALID_RESPONSE, invalid_client',
+  ],
+  [
+    'a response that is not JSON',
+    { status: 200, body: '<html>' },
+    'HOST answered the token request with status 200, without a JSON object',
+  ],
+  [
+    'a token that is not one',
+    { status: 200, body: { access_token: 'FAKE x', token_type: 'Bearer' } },
+    'HOST answered the token request with status 200, without a valid bearer token',
+  ],
+]
+for (const [name, response, message] of causes) {
+  t.test(`the cause of a failure names ${name}`, async (t) => {
+    const { server } = await startTokenEndpoint(t, response)
+    t.equal(await causeOf(t, tokenRequester(t, { server })), message)
+  })
+}
+
+t.test('the cause of a failure names host, port and code of a connection failure', async (t) => {
+  const tokenUrl = new URL(`http://127.0.0.1:${await freePort()}/token`)
+  t.equal(
+    await causeOf(t, tokenRequester(t, { server: { tokenUrl } })),
+    'connection to HOST failed: ECONNREFUSED',
+  )
+})
+
+t.test('the cause of a failed discovery names the expected and the received issuer', async (t) => {
+  const answered = async (issuer: unknown) => {
+    const idp = await startTokenEndpoint(t, { status: 200, body: { issuer } })
+    const expected = new URL(`${idp.server.tokenUrl.origin}/realm`)
+    return causeOf(t, tokenRequester(t, { server: { issuer: expected } }))
+  }
+  t.equal(
+    await answered('https://user:FAKE@idp.example/other?FAKE#FAKE'),
+    'the discovery document of http://HOST/realm names another issuer: https://idp.example/other',
+  )
+  t.match(await answered(`https://idp.example/${'x'.repeat(5000)}`), /x{200}$/)
+  t.ok((await answered(`https://idp.example/${'x'.repeat(5000)}`)).length < 400)
+})
+
+t.test('the cause of a failed discovery says that it was the discovery', async (t) => {
+  const idp = await startTokenEndpoint(t, { status: 404, body: '' })
+  t.equal(
+    await causeOf(t, tokenRequester(t, { server: { issuer: idp.server.tokenUrl } })),
+    'HOST answered the discovery with status 404',
+  )
+})
+
+t.test('reports an expired certificate before the token request, and sends it', async (t) => {
+  const { server, requests } = await startWithMembers(t, {})
+  const pem = certificateText('localhost-key') + certificateText('expired')
+  const expired: string[] = []
+  const requestToken = tokenRequester(t, {
+    server,
+    authentication: {
+      method: 'private_key_jwt',
+      readKey: async () => SIGNING_KEY_FILE.parse(pem),
+    },
+    onExpiredCertificate: (expiredAt) => {
+      t.equal(requests.length, 0)
+      expired.push(expiredAt)
+    },
+  })
+  t.ok((await requestToken()).accessToken)
+  t.strictSame(expired, ['2025-01-01T00:00:00.000Z'])
+})
+
+t.test('a credential file that cannot be used any more is the cause of the failure', async (t) => {
+  const { server, requests } = await startWithMembers(t, {})
+  const folder = t.testdir({ secret: 'IDP_CLIENT_SECRET=a-client-secret' })
+  const error = await failureOf(
+    t,
+    tokenRequester(t, {
+      server,
+      authentication: {
+        method: 'client_secret_post',
+        readSecret: () => readCredential(CLIENT_SECRET_FILE, `${folder}/secret`),
+      },
+    }),
+  )
+  t.equal(error.code, 'identity-provider-unavailable')
+  t.match(error.cause, {
+    message:
+      'IDP_CLIENT_SECRET_FILE names a file that has a variable name before the secret: remove the name and =',
+  })
   t.equal(requests.length, 0)
 })

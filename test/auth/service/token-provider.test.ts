@@ -49,7 +49,8 @@ const renewals: [name: string, lifetime: number | undefined, renewedBeforeEnd: n
   ['a tenth before expiry for a lifetime of one day', 86_400, 8640],
   ['one minute before expiry for a lifetime of five minutes', 300, 60],
   ['after half of a lifetime of one minute', 60, 30],
-  ['after half of a lifetime of ten seconds', 10, 5],
+  ['after half of a lifetime of 29 seconds', 29, 14.5],
+  ['ten seconds after it was requested, if the lifetime is twelve seconds', 12, 2],
   ['four minutes after a response without expires_in', undefined, 60],
   ['after 0.9 days for a lifetime of more than one day', 1e12, 8640],
   ['four minutes after a response with an expires_in that is not a number', Number.NaN, 60],
@@ -91,9 +92,29 @@ t.test('never returns an expired token', async (t) => {
   t.equal((await next).value, 'token-2')
 })
 
-t.test('returns a token with a lifetime of 0 only once', async (t) => {
+for (const lifetime of [0, -3600, 0.001, 1, 9, 10, 11, 19, 20, 29]) {
+  t.test(`sends at most one token request per 10 s for an expires_in of ${lifetime}`, async (t) => {
+    const { clock, tokens, requests, grant, first } = setUp()
+    await first(lifetime)
+    const requestedAtMs = [clock.nowMs]
+    while (clock.nowMs < (requestedAtMs[0] ?? 0) + 60_000) {
+      clock.advance(100)
+      const { length } = requests
+      const token = tokens.get()
+      if (requests.length > length) requestedAtMs.push(clock.nowMs)
+      grant(lifetime)
+      await token
+      await settle()
+    }
+    const intervals = requestedAtMs.slice(1).map((ms, index) => ms - (requestedAtMs[index] ?? 0))
+    t.ok(intervals.length >= 2, 'renews the token')
+    t.ok(Math.min(...intervals) >= 10_000, intervals.join())
+  })
+}
+
+t.test('replaces a token with a short lifetime at once if CDF rejects it', async (t) => {
   const { tokens, requests, first } = setUp()
-  t.equal((await first(0)).value, 'token-1')
+  tokens.invalidate(await first(0))
   tokens.get().catch(() => {})
   t.equal(requests.length, 2)
 })

@@ -1,0 +1,77 @@
+import type { Dispatcher } from 'undici'
+import type { ClientCredentialsOptions } from '../auth/service/client-credentials.ts'
+import { createTokenRequester } from '../auth/service/client-credentials.ts'
+import type { TokenProviderOptions } from '../auth/service/token-provider.ts'
+import { TokenProvider } from '../auth/service/token-provider.ts'
+import type { CdfRequest } from './cdf-client.ts'
+import { CdfClient } from './cdf-client.ts'
+import type { CircuitBreakerOptions } from './resilience/circuit-breaker.ts'
+import { CircuitBreaker } from './resilience/circuit-breaker.ts'
+import { ConcurrencyLimit } from './resilience/concurrency-limit.ts'
+import { CoolDown } from './resilience/cool-down.ts'
+import { RetryBudget } from './resilience/retry-budget.ts'
+import { UpstreamPolicy } from './resilience/upstream-policy.ts'
+
+/** The configuration of a {@link CdfConnection}. Each number is a variable in docs/configuration.md. */
+export interface CdfConnectionSettings {
+  cdf: { baseUrl: string; project: string; version: string | undefined }
+  identityProvider: Omit<ClientCredentialsOptions, 'dispatcher' | 'onExpiredCertificate'>
+  upstream: {
+    attemptTimeoutMs: number
+    deadlineMs: number
+    maxAttempts: number
+    maxConcurrency: number
+    maxQueue: number
+  }
+}
+
+/** Options of {@link connectToCdf}. */
+export interface CdfConnectionOptions extends CdfConnectionSettings {
+  dispatcher: Dispatcher
+  /** Monotonic clock, milliseconds. */
+  now: () => number
+  /** 0 ≤ random() < 1. */
+  random: () => number
+  onTokenRequest: TokenProviderOptions['onTokenRequest']
+  onExpiredCertificate: (expiredAt: string) => void
+  onBreakerChange: CircuitBreakerOptions['onChange']
+  onRequest: (request: CdfRequest) => void
+}
+
+/** The client of CDF, and what it depends on. */
+export interface CdfConnection {
+  client: CdfClient
+  tokens: TokenProvider
+  concurrency: ConcurrencyLimit
+  coolDown: CoolDown
+  breaker: CircuitBreaker
+}
+
+/** Creates a client of CDF with its own token provider and limits. It sends nothing before its first use. */
+export function connectToCdf(options: CdfConnectionOptions): CdfConnection {
+  const { cdf, identityProvider, upstream, dispatcher, now, random } = options
+  const { onExpiredCertificate, onTokenRequest } = options
+  const tokens = new TokenProvider({
+    requestToken: createTokenRequester({ ...identityProvider, dispatcher, onExpiredCertificate }),
+    now,
+    onTokenRequest,
+  })
+  const concurrency = new ConcurrencyLimit(upstream.maxConcurrency, upstream.maxQueue)
+  const coolDown = new CoolDown({ now, random })
+  const breaker = new CircuitBreaker({ now, onChange: options.onBreakerChange })
+  const client = new CdfClient({
+    baseUrl: cdf.baseUrl,
+    project: cdf.project,
+    cdfVersion: cdf.version,
+    tokens,
+    dispatcher,
+    policy: new UpstreamPolicy({ concurrency, coolDown, breaker, random }),
+    retries: new RetryBudget(now),
+    attemptTimeoutMs: upstream.attemptTimeoutMs,
+    deadlineMs: upstream.deadlineMs,
+    maxAttempts: upstream.maxAttempts,
+    random,
+    onRequest: options.onRequest,
+  })
+  return { client, tokens, concurrency, coolDown, breaker }
+}

@@ -1,0 +1,100 @@
+import { IssuerMismatchError } from '../auth/issuer-mismatch.ts'
+import { TokenResponseError } from '../auth/service/token-request-failure.ts'
+import { RequestFailure } from '../http/request-failure.ts'
+import type { ProblemCode } from '../problems/problem-types.ts'
+import { PROBLEM_TYPES } from '../problems/problem-types.ts'
+
+const NAME =
+  'DNS does not know this host. Check how it is written, and whether a proxy must be used.'
+const NO_ANSWER =
+  'Nothing answers there. Check host and port, the firewall, and whether a proxy must be used.'
+const CUT =
+  'The connection was cut. Check whether the port expects https:, and what a firewall or proxy in between does.'
+const UNTRUSTED =
+  'This machine does not trust the certificate. Set NODE_EXTRA_CA_CERTS to a PEM file with the certificate authority of the server, or of the proxy in between.'
+
+/** By the error code of a connection. */
+const CONNECTION_HINTS: Readonly<Record<string, string>> = {
+  ENOTFOUND: NAME,
+  EAI_AGAIN: NAME,
+  ECONNREFUSED: NO_ANSWER,
+  ETIMEDOUT: NO_ANSWER,
+  EHOSTUNREACH: NO_ANSWER,
+  ENETUNREACH: NO_ANSWER,
+  UND_ERR_CONNECT_TIMEOUT: NO_ANSWER,
+  TimeoutError: NO_ANSWER,
+  timeout: NO_ANSWER,
+  deadline: NO_ANSWER,
+  ECONNRESET: CUT,
+  EPROTO: CUT,
+  UND_ERR_SOCKET: CUT,
+  ERR_SSL_WRONG_VERSION_NUMBER: CUT,
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: CUT,
+  CERT_HAS_EXPIRED:
+    'The certificate of the server has expired. Check the clock of this machine too.',
+  CERT_NOT_YET_VALID: 'The certificate of the server is not valid yet. Check the clock.',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'The certificate is for another host. Check the URL.',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNTRUSTED,
+  UNABLE_TO_GET_ISSUER_CERT: UNTRUSTED,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNTRUSTED,
+  SELF_SIGNED_CERT_IN_CHAIN: UNTRUSTED,
+  DEPTH_ZERO_SELF_SIGNED_CERT: UNTRUSTED,
+}
+
+const SCOPE =
+  'Check IDP_SCOPES, or CDF_CLUSTER if IDP_SCOPES is not set: Entra ID expects https://{cluster}.cognitedata.com/.default.'
+
+/**
+ * By the number of Entra ID.
+ * @see https://learn.microsoft.com/entra/identity-platform/reference-error-codes
+ */
+const ENTRA_HINTS: Readonly<Record<string, string>> = {
+  AADSTS7000215:
+    'The secret is wrong. Use the value of the secret, not its id, and a secret of this IDP_CLIENT_ID.',
+  AADSTS7000222: 'The secret has expired. Create a new one in Entra ID.',
+  AADSTS700016: 'The tenant has no such application. Check IDP_CLIENT_ID and IDP_TENANT_ID.',
+  AADSTS7000112: 'The application is disabled in Entra ID.',
+  AADSTS90002: 'There is no such tenant. Check IDP_TENANT_ID, and whether it is in another cloud.',
+  AADSTS500011: `The tenant does not know what the token is for. ${SCOPE}`,
+  AADSTS70011: `The scope is invalid. ${SCOPE}`,
+  AADSTS1002012: `The scope is invalid. ${SCOPE}`,
+  AADSTS700027:
+    'Entra ID does not accept the signature. Upload the certificate of IDP_CLIENT_KEY_FILE, and check whether it has expired.',
+  AADSTS7000218: 'Entra ID got no secret. Check IDP_CLIENT_AUTH_METHOD and the secret.',
+  AADSTS53003: 'Conditional Access blocks the client. Ask the administrator of the tenant.',
+}
+
+/** By the error code of RFC 6749 §5.2. */
+const OAUTH_HINTS: Readonly<Record<string, string>> = {
+  invalid_client:
+    'Check IDP_CLIENT_ID, IDP_CLIENT_AUTH_METHOD, and the secret or key. A secret of Entra ID expires.',
+  unauthorized_client:
+    'The client may not use the client credentials grant, or does not exist. Check IDP_CLIENT_ID.',
+  access_denied:
+    'The client has no permission for this audience. Check IDP_AUDIENCE and IDP_SCOPES.',
+  invalid_scope: SCOPE,
+  invalid_target: 'Check IDP_AUDIENCE and IDP_SCOPES.',
+  invalid_request: 'Check IDP_TOKEN_URL, IDP_SCOPES and IDP_AUDIENCE.',
+  unsupported_grant_type: 'Check IDP_TOKEN_URL: it has no client credentials grant.',
+}
+
+/**
+ * What the operator can do about a failure: as specific as its cause allows, else the text of the problem type.
+ * @param cause of the problem
+ */
+export function hintFor(code: ProblemCode, cause: unknown): string {
+  const hint =
+    cause instanceof RequestFailure
+      ? connectionHint(cause.code)
+      : cause instanceof TokenResponseError
+        ? (ENTRA_HINTS[cause.entraError ?? ''] ?? OAUTH_HINTS[cause.oauthError ?? ''])
+        : cause instanceof IssuerMismatchError
+          ? 'If the other issuer is the right one, configure it. Else the URL leads to another server.'
+          : undefined
+  return hint ?? PROBLEM_TYPES[code].forOperator
+}
+
+/** What the operator can do about a failed connection; `undefined` for an unknown code. */
+export function connectionHint(code: string): string | undefined {
+  return Object.hasOwn(CONNECTION_HINTS, code) ? CONNECTION_HINTS[code] : undefined
+}

@@ -1,0 +1,48 @@
+import { isIP } from 'node:net'
+import { errorCode } from '../telemetry/error-serializer.ts'
+import { ProxyError } from './proxy.ts'
+import { UnreadableResponseError } from './send-request.ts'
+
+/** A request without a usable response. The message has host, port and error code only, so it may be logged. */
+export class RequestFailure extends Error {
+  override readonly name = 'RequestFailure'
+  /** Of Node, OpenSSL or undici, such as `ECONNREFUSED` or `CERT_HAS_EXPIRED`; `TimeoutError` after the time limit. */
+  readonly code: string
+
+  constructor(message: string, code: string) {
+    super(message)
+    this.code = code
+  }
+}
+
+/** The failure of a request to a URL, from what `sendRequest` has thrown. */
+export function toRequestFailure(url: string, error: unknown): RequestFailure {
+  const target = hostAndPort(url)
+  if (error instanceof ProxyError)
+    return new RequestFailure(`connection to ${target} failed: ${error.message}`, error.name)
+  const code = errorCode(error) ?? (error instanceof Error ? error.name : 'Error')
+  if (code === 'TimeoutError') return new RequestFailure(`${target} did not respond in time`, code)
+  if (error instanceof UnreadableResponseError)
+    return new RequestFailure(`the response of ${target} is not readable: ${error.message}`, code)
+  const peer = peerOf(error)
+  const via = peer === undefined || target.startsWith(peer) ? '' : ` (${peer})`
+  return new RequestFailure(`connection to ${target} failed: ${code}${via}`, code)
+}
+
+/** Host and port of a URL, such as `idp.example:443`. */
+export function hostAndPort(url: string): string {
+  const { protocol, hostname, port } = new URL(url)
+  return `${hostname}:${port || (protocol === 'https:' ? 443 : 80)}`
+}
+
+/** The address that was tried, or the host name that was looked up: of the server or of a proxy. */
+function peerOf(error: unknown): string | undefined {
+  const first: unknown = error instanceof AggregateError ? error.errors[0] : error
+  if (!(first instanceof Error)) return undefined
+  const { address, port, hostname } = first as Error & {
+    address?: string
+    port?: number
+    hostname?: string
+  }
+  return address !== undefined && isIP(address) > 0 ? `${address}:${port}` : hostname
+}

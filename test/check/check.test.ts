@@ -1,0 +1,244 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { join, resolve } from 'node:path'
+import type { Test } from 'tap'
+import t from 'tap'
+import { lasting, SCORES } from '../../simulator/upstream/simulated-job.ts'
+import type { Simulator } from '../../simulator/upstream/start-simulator.ts'
+import { startSimulator } from '../../simulator/upstream/start-simulator.ts'
+import { certificateText, fixtureFault, JOB_ID } from '../support/fixtures.ts'
+import { freePort, startServer } from '../support/local-server.ts'
+import { startProcess } from '../support/start-process.ts'
+
+const SCRIPT = resolve(import.meta.dirname, '../../src/check.ts')
+
+async function startUpstream(t: Test): Promise<Simulator> {
+  const simulator = await startSimulator()
+  t.teardown(() => simulator.close())
+  return simulator
+}
+
+/** Runs the check. Asserts that its output holds no secret and no token. */
+async function check(
+  t: Test,
+  simulator: Simulator,
+  environment: Record<string, string> = {},
+  args: string[] = [],
+) {
+  const { output, ended } = startProcess(t, [SCRIPT, ...args], {
+    ...simulator.environment,
+    ...environment,
+  })
+  const code = await ended
+  const { clientSecret } = simulator.identityProvider
+  const all = output.stdout + output.stderr
+  t.notMatch(all, clientSecret, 'without the secret')
+  t.notMatch(all, /eyJ|very-secret| {4}at /, 'without a token and a stack')
+  // The simulator has one port.
+  const report = output.stdout.replaceAll(new URL(simulator.url).host, 'HOST')
+  return { code, report, stderr: output.stderr }
+}
+
+t.test('reports that token, JWKS and CDF are right', async (t) => {
+  const simulator = await startUpstream(t)
+  const { code, report } = await check(t, simulator)
+  t.equal(code, 0)
+  t.match(
+    report.split('\n'),
+    [
+      'ok      configuration: project demo-project at http://HOST, token from http://HOST/idp/token',
+      'ok      access token for CDF: HOST has issued a token for 3600 s',
+      "ok      JWKS of callers' issuer: keys for signatures from HOST: 1",
+      /^ok {6}CDF: HOST answered with status 404, x-request-id [\w-]{36}, as expected/,
+    ],
+    report,
+  )
+  t.equal(simulator.cdf.requests.length, 1)
+  t.equal(simulator.identityProvider.tokenRequests, 1)
+})
+
+t.test('prints the normalized form of a job', async (t) => {
+  const simulator = await startUpstream(t)
+  simulator.cdf.addJob(lasting(JOB_ID, 'Completed', SCORES))
+  const { code, report } = await check(t, simulator, { AUTH_MODE: 'none' }, [
+    '--job',
+    JOB_ID.toUpperCase(),
+  ])
+  t.equal(code, 0)
+  t.match(report, "JWKS of callers' issuer: not needed with AUTH_MODE=none")
+  t.match(report, `CDF: HOST has sent job ${JOB_ID}`)
+  t.match(JSON.parse(report.slice(report.indexOf('{'))), {
+    jobId: JOB_ID,
+    status: 'Completed',
+    scores: { qualityPercent: 87.5 },
+  })
+})
+
+t.test('names the fields of a job that are not as in the reference', async (t) => {
+  const simulator = await startUpstream(t)
+  simulator.cdf.addJob(lasting(JOB_ID, 'Completed', { ...SCORES, confidencePercent: 101 }))
+  const { code, report } = await check(t, simulator, {}, ['--job', JOB_ID])
+  t.equal(code, 0)
+  t.match(report, "Not as in CDF's reference: confidencePercent")
+})
+
+/** The lines of the report that are not `ok`. */
+const failures = (report: string) => report.slice(report.indexOf('FAILED')).trimEnd().split('\n')
+
+t.test('says what to check after a wrong secret, and does not ask CDF', async (t) => {
+  const simulator = await startUpstream(t)
+  const { code, report } = await check(t, simulator, { IDP_CLIENT_SECRET: 'very-secret' })
+  t.equal(code, 1)
+  t.strictSame(failures(report), [
+    'FAILED  access token for CDF: identity-provider-rejected, HOST answered the token request with status 401, invalid_client',
+    '        Check IDP_CLIENT_ID, IDP_CLIENT_AUTH_METHOD, and the secret or key. A secret of Entra ID expires.',
+    "ok      JWKS of callers' issuer: keys for signatures from HOST: 1",
+    'FAILED  CDF: not tried without an access token',
+  ])
+  t.equal(simulator.cdf.requests.length, 0)
+})
+
+t.test('explains the number of Entra ID', async (t) => {
+  const simulator = await startUpstream(t)
+  const description = 'AADSTS7000222: The provided client secret keys are expired. very-secret'
+  simulator.identityProvider.faults.next({
+    status: 401,
+    body: JSON.stringify({ error: 'invalid_client', error_description: description }),
+  })
+  const { code, report } = await check(t, simulator)
+  t.equal(code, 1)
+  t.match(report, 'status 401, invalid_client, AADSTS7000222\n')
+  t.match(report, 'The secret has expired. Create a new one in Entra ID.')
+})
+
+t.test('says what to check if the identity provider cannot be reached', async (t) => {
+  const simulator = await startUpstream(t)
+  const port = await freePort()
+  const IDP_TOKEN_URL = `http://127.0.0.1:${port}/token`
+  const { code, report } = await check(t, simulator, { IDP_TOKEN_URL })
+  t.equal(code, 1)
+  t.match(failures(report), [
+    `FAILED  access token for CDF: identity-provider-unavailable, connection to 127.0.0.1:${port} failed: ECONNREFUSED`,
+    /Nothing answers there\. Check host and port/,
+  ])
+})
+
+t.test('says what to check if the certificate of CDF is not trusted', async (t) => {
+  const simulator = await startUpstream(t)
+  const server = createServer({
+    key: certificateText('localhost-key'),
+    cert: certificateText('localhost'),
+  })
+  t.teardown(() => server.close())
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  const { code, report } = await check(t, simulator, { CDF_URL: `https://127.0.0.1:${port}` })
+  t.equal(code, 1)
+  t.match(failures(report), [
+    `FAILED  CDF: upstream-error, no response of 127.0.0.1:${port}: Error DEPTH_ZERO_SELF_SIGNED_CERT`,
+    /Set NODE_EXTRA_CA_CERTS/,
+  ])
+})
+
+t.test('names the missing capability if CDF denies access', async (t) => {
+  const simulator = await startUpstream(t)
+  simulator.cdf.faults.standing = fixtureFault('error-403-forbidden-field.json')
+  const { code, report } = await check(t, simulator)
+  t.equal(code, 1)
+  t.match(failures(report), [
+    /^FAILED {2}CDF: upstream-forbidden, HOST answered with status 403/,
+    /entitymatchingAcl:READ/,
+  ])
+})
+
+t.test('does not take a 403 for a random job id as a proof of access', async (t) => {
+  const simulator = await startUpstream(t)
+  simulator.cdf.faults.standing = fixtureFault('error-403.json')
+  const { code, report } = await check(t, simulator)
+  t.equal(code, 1)
+  t.match(failures(report), [
+    /^FAILED {2}CDF: job-not-found, HOST answered with status 403/,
+    /entitymatchingAcl:READ, then repeat the check with --job/,
+  ])
+})
+
+t.test("names both issuers if the discovery document is another issuer's", async (t) => {
+  const simulator = await startUpstream(t)
+  const issuer = await startServer(t, (_request, response) =>
+    response.end(JSON.stringify({ issuer: 'https://idp.example/other' })),
+  )
+  const { code, report } = await check(t, simulator, { AUTH_ISSUER: issuer })
+  t.equal(code, 1)
+  t.match(failures(report), [
+    `FAILED  JWKS of callers' issuer: the discovery document of ${issuer} names another issuer: https://idp.example/other`,
+    /If the other issuer is the right one, configure it/,
+    /^ok {6}CDF: /,
+  ])
+})
+
+t.test('fails if CDF does not know the job of --job', async (t) => {
+  const simulator = await startUpstream(t)
+  const { code, report } = await check(t, simulator, {}, ['--job', '42'])
+  t.equal(code, 1)
+  t.match(failures(report), [
+    /^FAILED {2}CDF: job-not-found, HOST answered with status 404/,
+    /^ {8}CDF does not know this job/,
+  ])
+})
+
+t.test('does not take a 404 of another server for one of CDF', async (t) => {
+  const simulator = await startUpstream(t)
+  simulator.cdf.faults.standing = { status: 404, body: '<html>' }
+  const { code, report } = await check(t, simulator)
+  t.equal(code, 1)
+  t.match(failures(report), [
+    'FAILED  CDF: job-not-found, HOST answered with status 404, x-request-id missing',
+    /Check that CDF_URL leads to CDF/,
+  ])
+})
+
+t.test('mentions an expired certificate', async (t) => {
+  const simulator = await startUpstream(t)
+  const pem = certificateText('localhost-key') + certificateText('expired')
+  const { code, report } = await check(t, simulator, {
+    IDP_CLIENT_SECRET: '',
+    IDP_CLIENT_AUTH_METHOD: 'private_key_jwt',
+    IDP_CLIENT_KEY_FILE: join(t.testdir({ pem }), 'pem'),
+  })
+  t.equal(code, 1)
+  t.match(report, 'certificate in IDP_CLIENT_KEY_FILE has expired on 2025-01-01T00:00:00.000Z.')
+})
+
+for (const args of [['--job', 'very-secret'], ['--job'], ['--very-secret'], ['very-secret']]) {
+  t.test(`rejects the arguments ${args.length} ${args[0]} without any request`, async (t) => {
+    const simulator = await startUpstream(t)
+    const { code, report, stderr } = await check(t, simulator, {}, args)
+    t.equal(code, 1)
+    t.equal(report, '')
+    t.match(stderr, /^(This is not a job id\.\n)?Usage: npm run check/)
+    t.equal(simulator.identityProvider.tokenRequests, 0)
+  })
+}
+
+t.test('exits with 78 if the configuration is invalid', async (t) => {
+  const simulator = await startUpstream(t)
+  const { code, stderr } = await check(t, simulator, { CDF_PROJECT: '' })
+  t.equal(code, 78)
+  t.match(stderr, /^The configuration has 1 issue\.\n- CDF_PROJECT is required/)
+})
+
+t.test('npm run check reads .env as npm start does', async (t) => {
+  const root = resolve(import.meta.dirname, '../..')
+  const { scripts } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
+  const [, ...args] = scripts.check.replace('src/check.ts', SCRIPT).split(' ')
+  const start = scripts.start.replace('--disable-sigusr1 ', '')
+  t.equal(scripts.check.replace('check.ts', 'server.ts'), start)
+  const simulator = await startUpstream(t)
+  const cwd = t.testdir({})
+  const lines = Object.entries(simulator.environment).map(([name, value]) => `${name}=${value}\n`)
+  await writeFile(join(cwd, '.env'), lines.join(''))
+  const { ended, output } = startProcess(t, args, {}, { cwd })
+  t.equal(await ended, 0)
+  t.match(output.stdout, 'as expected for a random job id')
+})
