@@ -40,7 +40,7 @@ const YAML_SCHEMA = {
   security: [],
   response: {
     200: {
-      description: 'OpenAPI 3.2.',
+      description: 'OpenAPI 3.1.',
       headers: responseHeaders('cache-control', 'etag'),
       content: { 'application/yaml': { schema: { type: 'string' } } },
     },
@@ -56,7 +56,7 @@ const JSON_SCHEMA = {
   security: [],
   response: {
     200: {
-      description: 'OpenAPI 3.2.',
+      description: 'OpenAPI 3.1.',
       headers: responseHeaders('cache-control', 'etag'),
       content: {
         'application/json': { schema: { type: 'object', additionalProperties: true } },

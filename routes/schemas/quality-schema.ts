@@ -88,6 +88,22 @@ export const jobQualityListRouteSchema = {
   },
 }
 
+/** What generators that know event streams make of the data of one event; all others get the text. */
+const EVENT_STREAM_SCHEMA = {
+  anyOf: [
+    {
+      type: 'string',
+      contentMediaType: 'text/event-stream',
+      contentSchema: { $ref: 'JobEvent' },
+      description: 'The stream as sent.',
+    },
+    { $ref: 'JobQuality' },
+    { $ref: 'JobProblem' },
+  ],
+  description:
+    'Server-sent events. A client that parses the stream gets the data of each event: a JobQuality or a JobProblem.',
+}
+
 const eventResponses = {
   200: {
     description: [
@@ -97,7 +113,7 @@ const eventResponses = {
     headers: responseHeaders('cache-control', 'x-accel-buffering'),
     content: {
       'text/event-stream': {
-        schema: { $ref: 'JobEvent' },
+        schema: EVENT_STREAM_SCHEMA,
         examples: JOB_EVENTS_EXAMPLES,
         'x-component': 'JobEvents',
       },

@@ -1,28 +1,13 @@
-/** All response headers, for response schemas. Each name has one meaning everywhere. */
+/**
+ * The response headers that programs use, for response schemas. Each name has one meaning everywhere. The headers that
+ * only browsers use, such as `x-content-type-options`, are not part of the contract.
+ */
 const HEADERS = {
   'x-request-id': {
     type: 'string',
     required: true,
     description: 'The id of the request: yours if you sent a valid one, else a new UUID.',
     example: '0b9f6f0e-7a35-4c5e-9d5b-3f0e3c1d2a40',
-  },
-  'x-content-type-options': {
-    type: 'string',
-    required: true,
-    description: 'Browsers must not guess another content type.',
-    example: 'nosniff',
-  },
-  'referrer-policy': {
-    type: 'string',
-    required: true,
-    description: 'Browsers send no Referer header to linked pages.',
-    example: 'no-referrer',
-  },
-  'content-security-policy': {
-    type: 'string',
-    required: true,
-    description: 'What a browser may load: nothing, except for pages.',
-    example: "default-src 'none'; frame-ancestors 'none'",
   },
   'cache-control': {
     type: 'string',
@@ -89,13 +74,6 @@ export type ResponseHeader = keyof typeof HEADERS
 
 /** The `headers` of a response schema: the given ones and the common ones. */
 export function responseHeaders(...names: ResponseHeader[]) {
-  const all: ResponseHeader[] = [
-    'x-request-id',
-    ...names,
-    'vary',
-    'x-content-type-options',
-    'referrer-policy',
-    'content-security-policy',
-  ]
+  const all: ResponseHeader[] = ['x-request-id', ...names, 'vary']
   return Object.fromEntries(all.map((name) => [name, HEADERS[name]]))
 }

@@ -50,6 +50,16 @@ export const JOB_EVENT_SCHEMA = {
       description:
         'The state of a job cannot be read. With `retryAfterSeconds` the problem is transient and the stream goes on; without it, this is the last event of the job.',
     },
+    {
+      type: 'object',
+      required: ['event', 'data'],
+      properties: {
+        event: { type: 'string', not: { enum: ['status', 'problem'] } },
+        data: { type: 'string' },
+      },
+      $id: 'OtherJobEvent',
+      description: 'An event with another name. This version sends none; skip it.',
+    },
   ],
   $id: 'JobEvent',
   description: 'One server-sent event.',

@@ -28,7 +28,8 @@ export const PROBLEM_SCHEMA = {
       enum: PROBLEM_CODES as [ProblemCode],
       $id: 'ProblemCode',
       type: 'string',
-      description: 'The problem type, for programs.',
+      description:
+        'The problem type, for programs. Treat a code that you do not know by its HTTP status, and by whether the problem has `retryAfterSeconds`.',
     },
     requestId: {
       type: 'string',

@@ -1,8 +1,10 @@
 import { readFile } from 'node:fs/promises'
+import { isDeepStrictEqual } from 'node:util'
 import { createParser } from 'eventsource-parser'
 import type { Test } from 'tap'
 import { Compile } from 'typebox/schema'
 import { parse } from 'yaml'
+import { COMMON_HEADERS } from '../../plugins/response-headers.ts'
 import type { HttpResponse } from './request.ts'
 
 /** An operation of the contract, with all references resolved. */
@@ -36,12 +38,16 @@ interface Header {
   example: unknown
 }
 interface Medium {
-  schema?: object
-  itemSchema?: { anyOf: EventSchema[] }
+  schema: object
   examples?: Record<string, { summary: string; value: unknown }>
 }
+/** The schema of an event stream. */
+interface EventStreamSchema {
+  anyOf: [{ contentSchema: { anyOf: EventSchema[] } }]
+}
 interface EventSchema {
-  properties: { data: { contentSchema: object } }
+  /** Absent for the events of later versions. */
+  properties: { data: { contentSchema?: object } }
 }
 
 /** The contract as text. */
@@ -78,28 +84,48 @@ function mapParts(part: unknown, to: (part: unknown) => unknown): object {
   return Object.fromEntries(Object.entries(part).map(([key, value]) => [key, to(value)]))
 }
 
-/** Asserts that a value matches a schema of the contract. */
+/**
+ * A schema of the contract, closed: without unknown members, and with the known values only where the contract allows
+ * any text. The contract is open for later versions; this version must send exactly what is described.
+ */
+export function closed(schema: object): object {
+  return JSON.parse(JSON.stringify(schema), (_key, part) => {
+    const [known, other] = part?.anyOf ?? []
+    if (known?.enum && isDeepStrictEqual(other, { type: 'string' })) return known
+    return part?.properties && part.additionalProperties === undefined
+      ? { ...part, additionalProperties: false }
+      : part
+  })
+}
+
+/** Asserts that a value matches a schema of the contract, {@link closed}. */
 export function assertValid(t: Test, schema: object, value: unknown, name: string): void {
-  const [isValid, errors] = Compile(schema).Errors(value)
+  const [isValid, errors] = Compile(closed(schema)).Errors(value)
   t.ok(isValid, name, { errors, value })
 }
 
 /** Asserts that each event of a stream, and the JSON in it, matches the contract. */
-export function assertValidEvents(t: Test, { anyOf }: { anyOf: EventSchema[] }, text: string) {
+export function assertValidEvents(t: Test, schema: object, text: string) {
+  const [{ contentSchema }] = (schema as EventStreamSchema).anyOf
   const parser = createParser({
     onEvent: ({ event, id, data }) => {
       const received = { event, data, ...(id !== undefined && { id }) }
-      const schema = anyOf.find((candidate) => Compile(candidate).Check(received))
-      if (!schema) return t.fail('the contract has no such event', { received })
-      assertValid(t, schema.properties.data.contentSchema, JSON.parse(data), `event ${event}`)
+      const match = contentSchema.anyOf.find((known) => Compile(closed(known)).Check(received))
+      const dataSchema = match?.properties.data.contentSchema
+      if (!dataSchema) return t.fail('the contract has no such event', { received })
+      assertValid(t, dataSchema, JSON.parse(data), `event ${event}`)
     },
     onError: (error) => t.fail('not an event stream', { error }),
   })
   parser.feed(text)
 }
 
-/** Headers that the contract does not list: those of Node's HTTP server, and `content-type`, which is part of `content`. */
+/**
+ * Headers that the contract does not list: those of Node's HTTP server, those that only browsers use, and
+ * `content-type`, which is part of `content`.
+ */
 const UNLISTED_HEADERS = new Set([
+  ...Object.keys(COMMON_HEADERS),
   'connection',
   'content-encoding',
   'content-length',
@@ -121,8 +147,8 @@ export function assertDocumented(
 
   const type = headers.get('content-type')?.split(';')[0]
   t.equal(type, Object.keys(response.content ?? {})[0], `${name}: content type`)
-  const { schema, itemSchema } = response.content?.[type ?? ''] ?? {}
-  if (itemSchema) assertValidEvents(t, itemSchema, text)
+  const { schema } = response.content?.[type ?? ''] ?? {}
+  if (schema && type === 'text/event-stream') assertValidEvents(t, schema, text)
   else if (schema) assertValid(t, schema, body ?? text, `${name}: body`)
   else t.equal(text, '', `${name}: no body`)
 
@@ -131,6 +157,7 @@ export function assertDocumented(
     if (value === null) t.notOk(required, `${name}: ${header}`)
     else assertValid(t, schema, schema.type === 'integer' ? Number(value) : value, header)
   }
+  for (const header of Object.keys(COMMON_HEADERS)) t.ok(headers.has(header), `${name}: ${header}`)
   const undocumented = [...headers.keys()].filter(
     (header) => !(header in response.headers) && !UNLISTED_HEADERS.has(header),
   )

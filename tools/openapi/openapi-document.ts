@@ -47,8 +47,8 @@ export async function openApiDocument(
   }
   await app.register(fastifySwagger, {
     openapi: {
-      // The first version that can describe the events of a stream.
-      openapi: '3.2.0',
+      // 3.2 can describe the events of a stream, but most tools cannot read it yet.
+      openapi: '3.1.1',
       info: {
         title: 'CDF job quality',
         version: serviceVersion,
