@@ -78,15 +78,18 @@ const unknownJob = new ProblemError('job-not-found', {
   upstream: { status: 404, requestId: EXAMPLE_UPSTREAM_REQUEST_ID },
 }).toProblem(EXAMPLE_REQUEST_ID)
 
-/** A list with a quality and a problem. */
+const invalidId = new ProblemError('invalid-job-id').toProblem(EXAMPLE_REQUEST_ID)
+
+/** A list with a quality and problems. */
 export const JOB_QUALITY_LIST_EXAMPLES: Record<string, { summary: string; value: JobQualityList }> =
   {
     mixed: {
-      summary: 'A known and an unknown job',
+      summary: 'A known job, an unknown job, and an id that is no job id',
       value: {
         items: [
           { jobId: EXAMPLE_JOB_ID, quality: completed, problem: null },
           { jobId: EXAMPLE_UNKNOWN_JOB_ID, quality: null, problem: unknownJob },
+          { jobId: '0012', quality: null, problem: invalidId },
         ],
       },
     },

@@ -21,7 +21,6 @@ const LIST_HEADERS = responseHeaders(...CACHE_HEADERS)
 
 /** Problems that occur before a job is read. */
 const REQUEST_PROBLEMS = [
-  'InvalidJobRequest',
   'Unauthenticated',
   'Forbidden',
   'MethodNotAllowed',
@@ -53,6 +52,7 @@ export const jobQualityRouteSchema = {
     },
     304: { description: 'The job has not changed.', type: 'null', headers: JOB_HEADERS },
     ...problemResponses(
+      'InvalidJobRequest',
       ...REQUEST_PROBLEMS,
       'UriTooLong',
       'JobNotFound',
@@ -69,7 +69,7 @@ export const jobQualityListRouteSchema = {
   tags: ['jobs'],
   summary: 'The quality of up to 100 contextualization jobs',
   description:
-    'Each job with its quality or its problem, in the order of the request. A problem of one job does not affect the others.',
+    'Each job with its quality or its problem, in the order of the request. A problem of one job does not affect the others: an id that is no job id gets the problem `invalid-job-id`.',
   querystring: JOBS_QUERY,
   headers: requestHeaders('if-none-match'),
   response: {
@@ -84,7 +84,7 @@ export const jobQualityListRouteSchema = {
       },
     },
     304: { description: 'No job has changed.', type: 'null', headers: LIST_HEADERS },
-    ...problemResponses(...REQUEST_PROBLEMS, 'CallerKeysUnavailable'),
+    ...problemResponses('InvalidRequest', ...REQUEST_PROBLEMS, 'CallerKeysUnavailable'),
   },
 }
 
@@ -137,7 +137,12 @@ export const jobEventsRouteSchema = {
   headers: requestHeaders('last-event-id'),
   response: {
     ...eventResponses,
-    ...problemResponses(...REQUEST_PROBLEMS, 'UriTooLong', 'CallerKeysUnavailable'),
+    ...problemResponses(
+      'InvalidJobRequest',
+      ...REQUEST_PROBLEMS,
+      'UriTooLong',
+      'CallerKeysUnavailable',
+    ),
   },
 }
 
@@ -152,6 +157,6 @@ export const jobListEventsRouteSchema = {
   headers: requestHeaders('last-event-id'),
   response: {
     ...eventResponses,
-    ...problemResponses(...REQUEST_PROBLEMS, 'CallerKeysUnavailable'),
+    ...problemResponses('InvalidRequest', ...REQUEST_PROBLEMS, 'CallerKeysUnavailable'),
   },
 }

@@ -7,7 +7,11 @@ export const JOB_PROBLEM_SCHEMA = {
   required: [...PROBLEM_SCHEMA.required, 'jobId'],
   properties: {
     ...PROBLEM_SCHEMA.properties,
-    jobId: { type: 'string', description: 'The id of the job, in canonical form.' },
+    jobId: {
+      type: 'string',
+      description:
+        'The id of the job, in canonical form. If it is no job id, then as it was sent, cut after 64 characters.',
+    },
   },
   $id: 'JobProblem',
   additionalProperties: false,

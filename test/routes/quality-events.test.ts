@@ -262,6 +262,35 @@ t.test('requires an access token, and rejects invalid job ids', async (t) => {
   t.equal(simulator.cdf.requests.length, 0)
 })
 
+t.test(
+  'sends a permanent problem for an id that is no job id, and follows the others',
+  async (t) => {
+    const { url, get, simulator } = await startFakeTimeService(t, {
+      AUTH_MODE: 'jwt',
+      CALLER_MAX_WATCHED_JOBS: '1',
+    })
+    simulator.cdf.addJob(lasting(JOB_ID, 'Completed', SCORES))
+    const authorization = `Bearer ${await simulator.identityProvider.signCallerToken()}`
+    const path = pathOf('0012', JOB_ID, 'x')
+    const stream = await openEvents(t, `${url}${path}`, { authorization })
+    await until(stream.hasEnded)
+    const received = stream.events.map(({ event, data }) => ({ event, ...JSON.parse(data) }))
+    const byId = (jobId: string) => received.find((event) => event.jobId === jobId)
+    for (const jobId of ['0012', 'x']) {
+      t.match(byId(jobId), { event: 'problem', code: 'invalid-job-id', status: 400 })
+      t.notOk('retryAfterSeconds' in byId(jobId))
+    }
+    t.match(byId(JOB_ID), { event: 'status', status: 'Completed' })
+    t.equal(received.length, 3)
+    t.equal(simulator.cdf.requests.length, 1, 'only valid ids are read, and count as watched jobs')
+
+    const [, lastEventId = ''] = [...stream.text().matchAll(/^id: (.*)$/gm)].at(-1) ?? []
+    const again = await get(path, { authorization, 'last-event-id': lastEventId })
+    t.equal(again.status, 204)
+    t.equal(simulator.cdf.requests.length, 1)
+  },
+)
+
 t.test('limits the concurrent streams of each caller', async (t) => {
   const { url, simulator } = await startFakeTimeService(t, {
     AUTH_MODE: 'jwt',

@@ -3,7 +3,7 @@ import { execFile, spawn } from 'node:child_process'
 import { hash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 
@@ -32,12 +32,13 @@ const TIMEOUT_MS = 120_000
 const MAX_OUTPUT = 64 * 2 ** 20
 
 /**
- * Installs the tools of package.json in a cache folder of the system, unless they are there, and copies the contract
+ * Installs the tools of package.json in a cache folder of the user, unless they are there, and copies the contract
  * beside them. The project's own folder would give some tools the wrong configuration, such as redocly.yaml.
  */
 export async function prepareWorkspace(contractFile: URL): Promise<Workspace> {
   const pinned = await readFile(PINNED, 'utf8')
-  const folder = join(tmpdir(), `cdf-job-quality-tools-${hash('sha256', pinned).slice(0, 12)}`)
+  const cache = process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache')
+  const folder = join(cache, 'cdf-job-quality', hash('sha256', pinned).slice(0, 12))
   await mkdir(folder, { recursive: true })
   await writeFile(join(folder, 'package.json'), pinned)
   // npm writes this file last.
