@@ -20,6 +20,8 @@ const EXPOSED_RESPONSE_HEADERS = [
   'Cache-Status',
   'ETag',
   'Preference-Applied',
+  'RateLimit',
+  'RateLimit-Policy',
   'Retry-After',
   'WWW-Authenticate',
   'X-Request-Id',

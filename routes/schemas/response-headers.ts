@@ -44,6 +44,17 @@ const HEADERS = {
     description: 'Seconds until the next request makes sense; absent if a retry does not help.',
     example: 2,
   },
+  'ratelimit-policy': {
+    type: 'string',
+    description:
+      'Your limit: `q` requests in `w` seconds (draft-ietf-httpapi-ratelimit-headers-10). Absent if no limit applies.',
+    example: '"default";q=600;w=60',
+  },
+  ratelimit: {
+    type: 'string',
+    description: 'What is left of it: `r` requests in the next `t` seconds.',
+    example: '"default";r=599;t=60',
+  },
   'preference-applied': {
     type: 'string',
     description: 'wait=N with the applied value; absent without a wait preference.',
@@ -72,8 +83,8 @@ const HEADERS = {
 /** The name of a response header. */
 export type ResponseHeader = keyof typeof HEADERS
 
-/** The `headers` of a response schema: the given ones and the common ones. */
+/** The `headers` of a response schema: the given ones and those of every response. */
 export function responseHeaders(...names: ResponseHeader[]) {
-  const all: ResponseHeader[] = ['x-request-id', ...names, 'vary']
+  const all: ResponseHeader[] = ['x-request-id', ...names, 'vary', 'ratelimit-policy', 'ratelimit']
   return Object.fromEntries(all.map((name) => [name, HEADERS[name]]))
 }
