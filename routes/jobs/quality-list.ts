@@ -20,7 +20,7 @@ export const jobQualityListRoutes: FastifyPluginAsync = async (app) => {
           request,
           reply,
           combineReads(results),
-          toJobListResponse(listedIds, results, request.id),
+          toJobListResponse(listedIds, results, context),
         )
       const reads = listedIds.map((listedId) => {
         const jobId = parseJobId(listedId)

@@ -1,14 +1,15 @@
 import { toCachedResponse } from '../../src/jobs/cached-response.ts'
 import type { JobProblem } from '../../src/jobs/job-event.ts'
+import { toJobProblem } from '../../src/jobs/job-event.ts'
 import type { JobQualityList } from '../../src/jobs/job-list.ts'
 import type { JobQuality } from '../../src/jobs/job-quality.ts'
 import { ProblemError } from '../../src/problems/problem.ts'
 import { EXAMPLE_REQUEST_ID, EXAMPLE_UPSTREAM_REQUEST_ID } from './problem-responses.ts'
 
-/** The job id in examples. */
-export const EXAMPLE_JOB_ID = '6f1c2a34-8b0e-4d57-9f2c-1a7be0c94d21'
+/** The job id in examples: that of a Completed job of the demo, so that a first try in Swagger UI succeeds. */
+export const EXAMPLE_JOB_ID = '11111111-aaaa-4aaa-8aaa-aaaaaaaaaaaa'
 /** The id of an unknown job in examples. */
-export const EXAMPLE_UNKNOWN_JOB_ID = '0f5b3c9e-6a7d-4e1f-8b2a-9c4d5e6f7a8b'
+export const EXAMPLE_UNKNOWN_JOB_ID = '99999999-aaaa-4aaa-8aaa-aaaaaaaaaaaa'
 /** The entity tag in examples. */
 export const EXAMPLE_ETAG = '"oCJG7fQnNkLVB4Dl0MyjIB"'
 
@@ -110,7 +111,7 @@ export const JOB_EVENTS_EXAMPLES: Record<string, { summary: string; value: strin
   },
   noSuchJob: {
     summary: 'An unknown job',
-    value: ['retry: 2000', problemEvent({ ...unknownJob, jobId: EXAMPLE_UNKNOWN_JOB_ID }), ''].join(
+    value: ['retry: 2000', problemEvent(toJobProblem(unknownJob, EXAMPLE_UNKNOWN_JOB_ID)), ''].join(
       '\n\n',
     ),
   },

@@ -7,17 +7,16 @@ import {
 } from './quality-examples.ts'
 import { JOB_PATH, JOBS_QUERY, requestHeaders } from './quality-parameters.ts'
 import type { ResponseHeader } from './response-headers.ts'
-import { responseHeaders } from './response-headers.ts'
+import { responseHeaders, SUCCESS_HEADERS } from './response-headers.ts'
 
 const CACHE_HEADERS = [
-  'cache-control',
   'etag',
   'cache-status',
   'age',
   'retry-after',
 ] as const satisfies ResponseHeader[]
-const JOB_HEADERS = responseHeaders(...CACHE_HEADERS, 'preference-applied')
-const LIST_HEADERS = responseHeaders(...CACHE_HEADERS)
+const JOB_HEADERS = responseHeaders(...CACHE_HEADERS, 'preference-applied', ...SUCCESS_HEADERS)
+const LIST_HEADERS = responseHeaders(...CACHE_HEADERS, ...SUCCESS_HEADERS)
 
 /** Problems that occur before a job is read. */
 const REQUEST_PROBLEMS = [
@@ -29,6 +28,20 @@ const REQUEST_PROBLEMS = [
   'InternalError',
 ] as const satisfies ProblemResponse[]
 
+const REPEATED_PARAMETER =
+  'Repeat the parameter for each job: `jobId=A&jobId=B`. Other forms, such as `jobId[]=A` or `jobId=A,B`, get a 400; axios sends the right one with `paramsSerializer: { indexes: null }`. A URL with 100 UUIDs has about 4,500 characters; this service accepts 16 KiB for the URL and the headers together, a proxy in front may accept less.'
+
+const streamUsage = (path: string) =>
+  [
+    'Swagger UI cannot show a stream. In a shell, `curl -N` shows each event as it arrives:',
+    '',
+    '```',
+    `curl -N -H "Authorization: Bearer $TOKEN" 'https://quality.example${path}'`,
+    '```',
+    '',
+    "A browser's EventSource cannot send a token; use `fetch` and a parser of event streams. Tell events apart by their name, and skip those with a name that you do not know.",
+  ].join('\n')
+
 /** The schema of `GET /jobs/{jobId}/quality`. */
 export const jobQualityRouteSchema = {
   operationId: 'getJobQuality',
@@ -38,8 +51,9 @@ export const jobQualityRouteSchema = {
     'The state of an estimate quality job of advanced joins and, when it is Completed, its scores.',
     "A failed job is a 200 with status Failed and CDF's errorMessage, if there is one. A missing score is null, never 0.",
     'Done jobs come from the cache. Other jobs are fresh for about a second, so that concurrent callers share one read of CDF.',
-    'With `Prefer: wait=N` the response is sent as soon as it differs from `If-None-Match` or, without that header, as soon as the job is done; after N seconds at the latest.',
-  ].join('\n'),
+    'With `Prefer: wait=N` the response is sent as soon as it differs from `If-None-Match` or, without that header, as soon as the job is done; after N seconds at the latest. Set the timeout of your client to more than N seconds.',
+    'A 304 is a success: the job is as you know it. Many clients report it as an error, such as axios unless `validateStatus` allows it.',
+  ].join('\n\n'),
   params: JOB_PATH,
   headers: requestHeaders('if-none-match', 'prefer'),
   response: {
@@ -68,8 +82,10 @@ export const jobQualityListRouteSchema = {
   operationId: 'listJobQualities',
   tags: ['jobs'],
   summary: 'The quality of up to 100 contextualization jobs',
-  description:
+  description: [
     'Each job with its quality or its problem, in the order of the request. A problem of one job does not affect the others: an id that is no job id gets the problem `invalid-job-id`.',
+    REPEATED_PARAMETER,
+  ].join('\n\n'),
   querystring: JOBS_QUERY,
   headers: requestHeaders('if-none-match'),
   response: {
@@ -110,7 +126,7 @@ const eventResponses = {
       'Server-sent events: for each job one `status` or `problem` at the start and one for each change, and a comment every 15 seconds.',
       'The stream ends when the states of all jobs are final, when your token expires, and when the instance shuts down.',
     ].join('\n'),
-    headers: responseHeaders('cache-control', 'x-accel-buffering'),
+    headers: responseHeaders(...SUCCESS_HEADERS),
     content: {
       'text/event-stream': {
         schema: EVENT_STREAM_SCHEMA,
@@ -122,7 +138,7 @@ const eventResponses = {
   204: {
     description: 'You already have the final state of all jobs. An EventSource does not reconnect.',
     type: 'null',
-    headers: responseHeaders('cache-control'),
+    headers: responseHeaders(...SUCCESS_HEADERS),
   },
 }
 
@@ -131,8 +147,10 @@ export const jobEventsRouteSchema = {
   operationId: 'streamJobQuality',
   tags: ['jobs'],
   summary: 'The states of one job as server-sent events',
-  description:
+  description: [
     'Each event holds a JobQuality or a JobProblem. The stream ends when the job is done or its problem is permanent.',
+    streamUsage('/jobs/{jobId}/quality/events'),
+  ].join('\n\n'),
   params: JOB_PATH,
   headers: requestHeaders('last-event-id'),
   response: {
@@ -151,8 +169,11 @@ export const jobListEventsRouteSchema = {
   operationId: 'streamJobQualities',
   tags: ['jobs'],
   summary: 'The states of up to 100 jobs as server-sent events',
-  description:
-    'Each event holds a JobQuality or a JobProblem with the id of the job. The stream ends when the states of all jobs are final.',
+  description: [
+    'Each event holds a JobQuality or a JobProblem with the id of the job. The stream ends when the states of all jobs are final. An id that is no job id gets the problem `invalid-job-id`.',
+    REPEATED_PARAMETER,
+    streamUsage('/jobs/quality/events?jobId=A&jobId=B'),
+  ].join('\n\n'),
   querystring: JOBS_QUERY,
   headers: requestHeaders('last-event-id'),
   response: {

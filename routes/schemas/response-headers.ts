@@ -1,6 +1,6 @@
 /**
- * The response headers that programs use, for response schemas. Each name has one meaning everywhere. The headers that
- * only browsers use, such as `x-content-type-options`, are not part of the contract.
+ * The response headers that programs use, for response schemas. Each name has one meaning everywhere. Headers for
+ * browsers and proxies, such as `x-content-type-options`, are not listed.
  */
 const HEADERS = {
   'x-request-id': {
@@ -9,23 +9,11 @@ const HEADERS = {
     description: 'The id of the request: yours if you sent a valid one, else a new UUID.',
     example: '0b9f6f0e-7a35-4c5e-9d5b-3f0e3c1d2a40',
   },
-  'cache-control': {
-    type: 'string',
-    required: true,
-    description:
-      '`private, no-cache` for jobs: store it, and revalidate it with If-None-Match before each use. `no-cache` for public documents, `no-store` for problems and probes.',
-    example: 'private, no-cache',
-  },
-  vary: {
-    type: 'string',
-    description:
-      'Authorization for jobs, Accept-Encoding for public documents, and Origin if CORS is on.',
-    example: 'Authorization',
-  },
   etag: {
     type: 'string',
     required: true,
-    description: 'Strong entity tag of the body, for If-None-Match.',
+    description:
+      'Strong entity tag of the body, for If-None-Match. You may store the response (`cache-control: private, no-cache`), and revalidate it before each use.',
     example: '"oCJG7fQnNkLVB4Dl0MyjIB"',
   },
   'cache-status': {
@@ -60,12 +48,6 @@ const HEADERS = {
     description: 'wait=N with the applied value; absent without a wait preference.',
     example: 'wait=25',
   },
-  'x-accel-buffering': {
-    type: 'string',
-    required: true,
-    description: 'Tells nginx not to buffer events.',
-    example: 'no',
-  },
   'www-authenticate': {
     type: 'string',
     required: true,
@@ -83,8 +65,14 @@ const HEADERS = {
 /** The name of a response header. */
 export type ResponseHeader = keyof typeof HEADERS
 
-/** The `headers` of a response schema: the given ones and those of every response. */
+/** The `headers` of a response schema. */
 export function responseHeaders(...names: ResponseHeader[]) {
-  const all: ResponseHeader[] = ['x-request-id', ...names, 'vary', 'ratelimit-policy', 'ratelimit']
-  return Object.fromEntries(all.map((name) => [name, HEADERS[name]]))
+  return Object.fromEntries(names.map((name) => [name, HEADERS[name]]))
 }
+
+/** The headers of every success on a route with a rate limit. The description of the contract names those of problems. */
+export const SUCCESS_HEADERS = [
+  'x-request-id',
+  'ratelimit-policy',
+  'ratelimit',
+] as const satisfies ResponseHeader[]

@@ -56,6 +56,9 @@ function toConfig(environment: Environment) {
     },
     rateLimit: { perMinute: environment.RATE_LIMIT_PER_MINUTE },
     cors: { origins: splitList(environment.CORS_ORIGINS) },
+    publicUrl: environment.PUBLIC_URL
+      ? withoutTrailingSlash(new URL(environment.PUBLIC_URL).href)
+      : undefined,
     listen: { host: environment.HOST, port: environment.PORT },
     metrics: {
       listen: environment.METRICS_PORT

@@ -63,12 +63,22 @@ export function text<Default extends string | undefined = undefined>(
   }
 }
 
+/** Without query, fragment and credentials. */
+const PLAIN_URL = /^https?:\/\/[^\s/?#@]+(?:\/[^\s?#]*)?$/
+
 /** A URL that tokens and secrets may be sent to. */
 export function url(): Variable<string, undefined> {
-  const plain = /^https?:\/\/[^\s/?#@]+(?:\/[^\s?#]*)?$/
   return text(
-    (value) => plain.test(value) && isHttpsOrLoopback(value),
+    (value) => PLAIN_URL.test(value) && isHttpsOrLoopback(value),
     'a URL with https:, or with http: and a loopback host, without query, fragment and credentials',
+  )
+}
+
+/** A URL that callers use. It may have any host, because nothing is sent there. */
+export function publicUrl(): Variable<string, undefined> {
+  return text(
+    (value) => PLAIN_URL.test(value) && URL.canParse(value),
+    'a URL with http: or https:, without query, fragment and credentials',
   )
 }
 

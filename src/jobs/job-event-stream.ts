@@ -3,6 +3,7 @@ import type { Scheduler } from '../async/scheduler.ts'
 import type { JobId } from '../cdf/job-id.ts'
 import type { CachedResponse } from './cached-response.ts'
 import { entityTagFor } from './cached-response.ts'
+import { toJobProblem } from './job-event.ts'
 import type { JobPoller, JobSubscriber, SubscriptionContext } from './job-poller.ts'
 import type { ReadResult } from './read-result.ts'
 import { isFinal, stateTag } from './read-result.ts'
@@ -20,7 +21,7 @@ export interface JobEventStreamOptions {
   poller: Pick<JobPoller, 'subscribe' | 'unsubscribe'>
   schedule: Scheduler
   /** The request, for the first reads and for problems. */
-  context: SubscriptionContext
+  context: SubscriptionContext & { readonly publicUrl?: string }
   /** After this time the stream ends, once every job has had an event; Infinity = no time limit. */
   endsInMs: number
   /** Results that were read just before. */
@@ -28,8 +29,7 @@ export interface JobEventStreamOptions {
 }
 
 /**
- * Server-sent events for jobs: `status` with a JobQuality and its entity tag as id, `problem` with a Problem and its
- * jobId. The stream ends when the state of every job is final.
+ * Server-sent events for jobs: `status` with a JobQuality and its entity tag as id, `problem` with a JobProblem. The stream ends when the state of every job is final.
  *
  * For a slow client it buffers the latest state of each job and no history. (`@fastify/sse` sends heartbeats without
  * regard to backpressure, and serializes each event once per stream.)
@@ -113,9 +113,7 @@ export class JobEventStream extends Readable implements JobSubscriber {
     for (const [jobId, result] of this.#pending) {
       this.#sentTags.set(jobId, stateTag(result))
       events.push(
-        result.response
-          ? statusEvent(result.response)
-          : problemEvent(jobId, result, context.requestId),
+        result.response ? statusEvent(result.response) : problemEvent(jobId, result, context),
       )
     }
     this.#pending.clear()
@@ -168,9 +166,9 @@ function statusEvent(response: CachedResponse): Buffer {
 function problemEvent(
   jobId: JobId,
   result: Extract<ReadResult, { problem: object }>,
-  requestId: string,
+  { requestId, publicUrl }: JobEventStreamOptions['context'],
 ): Buffer {
   const id = isFinal(result) ? `id: ${stateTag(result)}\n` : ''
-  const data = JSON.stringify({ ...result.problem.toProblem(requestId), jobId })
+  const data = JSON.stringify(toJobProblem(result.problem.toProblem(requestId, publicUrl), jobId))
   return Buffer.from(`event: problem\n${id}data: ${data}\n\n`)
 }

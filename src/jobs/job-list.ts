@@ -59,11 +59,11 @@ export const INVALID_JOB_ID: ReadResult = {
 export function toJobListResponse(
   listedIds: readonly string[],
   results: readonly ReadResult[],
-  requestId: string,
+  { requestId, publicUrl }: { requestId: string; publicUrl: string },
 ): JobListResponse {
   const tags: string[] = []
   const items = results.map(({ response, problem }, index) => {
-    const problemJson = problem ? JSON.stringify(problem.toProblem(requestId)) : 'null'
+    const problemJson = problem ? JSON.stringify(problem.toProblem(requestId, publicUrl)) : 'null'
     tags.push(response ? response.etag : problemJson)
     const jobId = JSON.stringify(listedIds[index])
     return `{"jobId":${jobId},"quality":${response?.body ?? 'null'},"problem":${problemJson}}`

@@ -62,7 +62,7 @@ const { stream } = await streamJobQualities({ client, query: { jobId: [jobId, un
 const followed: string[] = []
 for await (const event of stream) {
   if (typeof event !== 'object') continue
-  followed.push('code' in event ? describeProblem(event) : describe(event))
+  followed.push('code' in event ? event.code : describe(event))
 }
 
 console.log(

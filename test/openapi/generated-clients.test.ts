@@ -67,6 +67,6 @@ for (const program of ['openapi-fetch.ts', 'hey-api.ts'])
       unknown: 'no such job (404)',
       batch: ['87.50 %', 'no such job (404)'],
       // openapi-fetch does not know event streams.
-      ...(program === 'hey-api.ts' && { followed: ['87.50 %', 'no such job (404)'] }),
+      ...(program === 'hey-api.ts' && { followed: ['87.50 %', 'job-not-found'] }),
     })
   })

@@ -6,7 +6,7 @@ import type { Check } from './workspace.ts'
 
 /** Ids for the parameters in paths. */
 const SAMPLES: Record<string, string> = {
-  jobId: '6f1c2a34-8b0e-4d57-9f2c-1a7be0c94d21',
+  jobId: '11111111-aaaa-4aaa-8aaa-aaaaaaaaaaaa',
   slug: 'job-not-found',
 }
 const TOKEN = 'a-token'

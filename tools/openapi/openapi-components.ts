@@ -45,11 +45,11 @@ export function withComponents<Document extends GeneratedDocument>(document: Doc
     return { $ref: `#/components/${kind}/${name}` }
   }
 
-  function shareResponse({ headers, content, ...response }: Response) {
+  function shareResponse({ headers = {}, content, ...response }: Response) {
     const [name] = Object.values(content ?? {}).map((medium) => medium['x-component'])
     const part = {
       ...response,
-      ...(headers && {
+      ...(Object.keys(headers).length > 0 && {
         headers: mapValues(headers, (header, name) => share('headers', name, toHeader(header))),
       }),
       ...(content && {
