@@ -5,6 +5,7 @@ import type { Test } from 'tap'
 import { Compile } from 'typebox/schema'
 import { parse } from 'yaml'
 import { COMMON_HEADERS } from '../../plugins/response-headers.ts'
+import { resolveReferences } from '../../tools/openapi/resolve-references.ts'
 import type { HttpResponse } from './request.ts'
 
 /** An operation of the contract, with all references resolved. */
@@ -59,7 +60,8 @@ export const contract = parse(contractText)
 export const operations = Object.entries<Record<string, object>>(contract.paths).flatMap(
   ([path, item]) =>
     Object.entries(item).map(
-      ([method, operation]) => ({ ...resolveReferences(operation), path, method }) as Operation,
+      ([method, operation]) =>
+        ({ ...resolveReferences(operation, contract), path, method }) as Operation,
     ),
 )
 
@@ -68,20 +70,6 @@ export function operationOf(operationId: string): Operation {
   const operation = operations.find((candidate) => candidate.operationId === operationId)
   if (!operation) throw new Error(`no operation ${operationId}`)
   return operation
-}
-
-/** Replaces all references in a part of the contract. No reference is circular. */
-function resolveReferences(part: unknown): object {
-  const isReference = typeof part === 'object' && part !== null && '$ref' in part
-  if (!isReference) return mapParts(part, resolveReferences)
-  const keys = String(part.$ref).split('/').slice(1)
-  return resolveReferences(keys.reduce((at, key) => at[key], contract))
-}
-
-function mapParts(part: unknown, to: (part: unknown) => unknown): object {
-  if (Array.isArray(part)) return part.map(to)
-  if (typeof part !== 'object' || part === null) return part as object
-  return Object.fromEntries(Object.entries(part).map(([key, value]) => [key, to(value)]))
 }
 
 /**
