@@ -73,8 +73,8 @@ export const SENDERS: Record<string, Check> = {
       const variables = ['--env-var', `baseUrl=${baseUrl}`, '--env-var', `bearerToken=${TOKEN}`]
       const reporter = ['--reporters', 'json', '--reporter-json-export', report]
       await run('newman', 'run', collection, ...variables, ...reporter)
-      const { requests, assertions } = JSON.parse(await readFile(report, 'utf8')).run.stats
-      return `collection with ${requests.total} requests; ${assertions.total} contract tests pass`
+      const { requests } = JSON.parse(await readFile(report, 'utf8')).run.stats
+      return `collection with ${requests.total} requests; its contract tests pass`
     }),
 }
 
