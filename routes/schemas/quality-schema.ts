@@ -29,7 +29,7 @@ const REQUEST_PROBLEMS = [
 ] as const satisfies ProblemResponse[]
 
 const REPEATED_PARAMETER =
-  'Repeat the parameter for each job: `jobId=A&jobId=B`. Other forms, such as `jobId[]=A` or `jobId=A,B`, get a 400; axios sends the right one with `paramsSerializer: { indexes: null }`. A URL with 100 UUIDs has about 4,400 characters; this service accepts 16 KiB for the URL and the headers together, a proxy in front may accept less.'
+  'Repeat the parameter for each job: `jobId=A&jobId=B`. Other forms, such as `jobId[]=A` or `jobId=A,B`, get a 400; axios sends the right one with `paramsSerializer: { indexes: null }`. A URL with 100 UUIDs has about 4,400 characters. This service accepts it; if a proxy in front answers 414, ask for fewer jobs at once.'
 
 const streamUsage = (path: string) =>
   [
