@@ -41,7 +41,7 @@ t.test('the type of a problem is the public URL of its page', async (t) => {
     ['a parser error', (await raw('GET / HTTP/1.1\r\nhost: x\r\nbad header')).body],
     [
       'too large headers',
-      (await raw(`GET / HTTP/1.1\r\nhost: x\r\na: ${'a'.repeat(17_000)}`)).body,
+      (await raw(`GET / HTTP/1.1\r\nhost: x\r\na: ${'a'.repeat(40_000)}`)).body,
     ],
     ['CONNECT', (await raw('CONNECT x:1 HTTP/1.1\r\nhost: x')).body],
   ]
