@@ -17,6 +17,7 @@ const ALLOWED_REQUEST_HEADERS = [
 ]
 const EXPOSED_RESPONSE_HEADERS = [
   'Age',
+  'Allow',
   'Cache-Status',
   'ETag',
   'Preference-Applied',
