@@ -37,9 +37,12 @@ const ALLOWED_REQUEST_HEADERS = [
 ]
 const EXPOSED_RESPONSE_HEADERS = [
   'Age',
+  'Allow',
   'Cache-Status',
   'ETag',
   'Preference-Applied',
+  'RateLimit',
+  'RateLimit-Policy',
   'Retry-After',
   'WWW-Authenticate',
   'X-Request-Id',

@@ -43,7 +43,7 @@ export async function registerPlugins(
   await app.register(responseHeadersPlugin)
   await app.register(openRepliesPlugin)
   await app.register(accessLogPlugin, { destinations })
-  await app.register(problemsPlugin)
+  await app.register(problemsPlugin, config)
   await app.register(strictRequestPlugin, config.server)
   await app.register(corsPlugin, config.cors)
   await app.register(notFoundPlugin)

@@ -8,6 +8,12 @@ import { errorCode } from '../src/telemetry/error-serializer.ts'
 import { recordOnClose } from './access-log.ts'
 import { COMMON_HEADERS } from './response-headers.ts'
 
+/** Options of {@link problemsPlugin}. */
+export interface ProblemsOptions {
+  /** Where callers reach the service, without a slash at the end; absent = unknown. */
+  publicUrl: string | undefined
+}
+
 /** RFC 9457. The media type has no `charset` parameter. */
 const PROBLEM_TYPE = 'application/problem+json'
 
@@ -16,7 +22,8 @@ const PROBLEM_TYPE = 'application/problem+json'
  * {@link answerFrameworkError} and {@link answerParserError} do the same for requests that never reach a hook.
  */
 export const problemsPlugin = fp(
-  async function problems(app) {
+  async function problems(app, { publicUrl = '' }: ProblemsOptions) {
+    app.decorate('publicUrl', publicUrl)
     app.setErrorHandler(async (error: FastifyError, request, reply) => {
       // The caller has disconnected, which made the handler fail.
       if (reply.raw.destroyed) return reply.hijack()
@@ -96,7 +103,7 @@ export function endWithProblem(
   const { status, code } = problem
   app.metrics.problems.inc({ code })
   app.log.info({ requestId, status, code, reason: errorCode(problem.cause) }, 'request')
-  const body = JSON.stringify(problem.toProblem(requestId))
+  const body = JSON.stringify(problem.toProblem(requestId, app.publicUrl))
   const headers = {
     ...COMMON_HEADERS,
     ...app.corsHeadersFor(headerOf('origin')),
@@ -116,7 +123,7 @@ export function endWithProblem(
 
 function sendProblem(request: FastifyRequest, reply: FastifyReply, error: unknown): FastifyReply {
   const problem = toProblemError(error)
-  const body = problem.toProblem(request.id)
+  const body = problem.toProblem(request.id, request.server.publicUrl)
   if (problem.code === 'internal-error')
     request.log.error({ requestId: request.id, err: problem.cause }, 'internal error')
   reply.problemCode = problem.code
@@ -140,4 +147,11 @@ function toProblemError(thrown: unknown): ProblemError {
     return new ProblemError('not-found', { cause: error })
   const isCallersFault = statusCode >= 400 && statusCode < 500
   return new ProblemError(isCallersFault ? 'invalid-request' : 'internal-error', { cause: error })
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Where callers reach the service, without a slash at the end; empty if that is unknown. */
+    publicUrl: string
+  }
 }

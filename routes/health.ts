@@ -13,7 +13,7 @@ const HEALTHY_SCHEMA = {
 
 const healthy = {
   description: 'Alive, or ready.',
-  headers: responseHeaders('cache-control'),
+  headers: responseHeaders('x-request-id'),
   content: {
     'application/json': {
       schema: HEALTHY_SCHEMA,

@@ -7,7 +7,7 @@ import { ProblemError } from '../src/problems/problem.ts'
 import type { ProblemCode } from '../src/problems/problem-types.ts'
 import { PROBLEM_CODES, PROBLEM_TYPES } from '../src/problems/problem-types.ts'
 import { PUBLIC_ROUTE, problemResponses } from './schemas/problem-responses.ts'
-import { responseHeaders } from './schemas/response-headers.ts'
+import { responseHeaders, SUCCESS_HEADERS } from './schemas/response-headers.ts'
 import { sendPublicDocument } from './send-public-document.ts'
 
 /** `GET /problems/{slug}`: the page that the `type` of a problem links to. */
@@ -54,7 +54,7 @@ const SCHEMA = {
   response: {
     200: {
       description: 'A page.',
-      headers: responseHeaders('cache-control', 'etag'),
+      headers: responseHeaders('etag', ...SUCCESS_HEADERS),
       content: { 'text/html': { schema: { type: 'string' } } },
     },
     ...problemResponses(...PUBLIC_ROUTE, 'NotFound', 'UriTooLong'),

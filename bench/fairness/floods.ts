@@ -62,7 +62,7 @@ export async function measureStalls(folder: string): Promise<Row[]> {
   const checkout = await startCheckout(folder, 0)
   const { url, metricsPort } = checkout
   const pages = [
-    { port: Number(new URL(url).port), path: '/docs/yaml' },
+    { port: Number(new URL(url).port), path: '/openapi.yaml' },
     { port: metricsPort, path: '/metrics' },
   ]
   const rows: Row[] = []

@@ -14,8 +14,6 @@ const ROUTES = [
   '/',
   '/docs',
   '/docs/',
-  '/docs/json',
-  '/docs/yaml',
   '/docs/static/*',
 ]
 

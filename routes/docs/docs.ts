@@ -36,7 +36,7 @@ export const docsRoutes: FastifyPluginAsync<DocsOptions> = async (
   })
   await app.register(openApiRoutes, { path: CONTRACT, getContract })
   app.get('/', { schema: { hide: true } }, async (_request, reply) =>
-    reply.redirect(enabled ? '/docs' : '/openapi.yaml'),
+    reply.redirect(`${app.publicUrl}${enabled ? '/docs' : '/openapi.yaml'}`),
   )
   if (!enabled) return
 

@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { IssuerMetadata, IssuerRequest } from '../../src/auth/callers/issuer-metadata.ts'
 import { fetchIssuerMetadata } from '../../src/auth/callers/issuer-metadata.ts'
+import type { Contract } from './load-contract.ts'
 
 /** The public client with which people log in from Swagger UI: authorization code with PKCE. */
 export interface DocsLogin {
@@ -26,24 +27,22 @@ export async function fetchLoginEndpoints(
   }
 }
 
-/** The members of the contract that {@link withLogin} changes. */
-interface Contract {
-  security?: object[]
-  components?: { securitySchemes?: Record<string, object> }
+/** How callers authenticate, in the terms of OpenAPI. */
+interface Security {
+  security: object[]
+  securitySchemes: Record<string, object>
 }
 
-/** The contract with the login of this deployment instead of the placeholder; without any login if there is none. */
-export function withLogin<Document extends Contract>(
-  contract: Document,
+/** The security of the contract with the login of this deployment instead of the placeholder, or without any login. */
+export function securityWith(
+  contract: Contract,
   login: DocsLogin | undefined,
   { authorizationUrl, tokenUrl }: Partial<IssuerMetadata> = {},
-): Document {
-  const { oauth: _, ...securitySchemes } = contract.components?.securitySchemes ?? {}
-  const components = { ...contract.components, securitySchemes }
+): Security {
+  const { components } = contract as { components: Pick<Security, 'securitySchemes'> }
+  const { oauth: _, ...securitySchemes } = components.securitySchemes
   const bearer = { bearer: [] }
-  if (!login || !authorizationUrl || !tokenUrl) {
-    return { ...contract, security: [bearer], components }
-  }
+  if (!login || !authorizationUrl || !tokenUrl) return { security: [bearer], securitySchemes }
   const scopes = Object.fromEntries(login.scopes.map((scope) => [scope, '']))
   const oauth = {
     type: 'oauth2',
@@ -51,8 +50,7 @@ export function withLogin<Document extends Contract>(
     flows: { authorizationCode: { authorizationUrl, tokenUrl, scopes } },
   }
   return {
-    ...contract,
     security: [bearer, { oauth: login.scopes }],
-    components: { ...components, securitySchemes: { ...securitySchemes, oauth } },
+    securitySchemes: { ...securitySchemes, oauth },
   }
 }

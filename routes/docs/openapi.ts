@@ -3,7 +3,7 @@ import type { FastifyPluginAsync } from 'fastify'
 import { once } from '../../src/async/once.ts'
 import { publicDocument } from '../../src/http/public-document.ts'
 import { PUBLIC_ROUTE, problemResponses } from '../schemas/problem-responses.ts'
-import { responseHeaders } from '../schemas/response-headers.ts'
+import { responseHeaders, SUCCESS_HEADERS } from '../schemas/response-headers.ts'
 import { sendPublicDocument } from '../send-public-document.ts'
 import type { Contract } from './load-contract.ts'
 
@@ -40,8 +40,8 @@ const YAML_SCHEMA = {
   security: [],
   response: {
     200: {
-      description: 'OpenAPI 3.2.',
-      headers: responseHeaders('cache-control', 'etag'),
+      description: 'OpenAPI 3.1.',
+      headers: responseHeaders('etag', ...SUCCESS_HEADERS),
       content: { 'application/yaml': { schema: { type: 'string' } } },
     },
     ...problemResponses(...PUBLIC_ROUTE),
@@ -56,8 +56,8 @@ const JSON_SCHEMA = {
   security: [],
   response: {
     200: {
-      description: 'OpenAPI 3.2.',
-      headers: responseHeaders('cache-control', 'etag'),
+      description: 'OpenAPI 3.1.',
+      headers: responseHeaders('etag', ...SUCCESS_HEADERS),
       content: {
         'application/json': { schema: { type: 'object', additionalProperties: true } },
       },

@@ -1,4 +1,4 @@
-import type { StaticDocumentSpec } from '@fastify/swagger'
+import { readFile } from 'node:fs/promises'
 import fastifySwagger from '@fastify/swagger'
 import fastifySwaggerUi from '@fastify/swagger-ui'
 import Fastify from 'fastify'
@@ -7,27 +7,19 @@ import type { PublicDocument } from '../../src/http/public-document.ts'
 import { publicDocument } from '../../src/http/public-document.ts'
 import type { Contract } from './load-contract.ts'
 import type { DocsLogin } from './login.ts'
-import { withLogin } from './login.ts'
+import { securityWith } from './login.ts'
 
-/** The paths of Swagger UI. The page has two, because its links are relative. */
-const PATHS = [
-  '/docs',
-  '/docs/',
-  '/docs/json',
-  '/docs/yaml',
-  ...[
-    'index.css',
-    'swagger-ui.css',
-    'swagger-ui-bundle.js',
-    'swagger-ui-standalone-preset.js',
-    'swagger-initializer.js',
-    'oauth2-redirect.html',
-    'oauth2-redirect.js',
-    'favicon-16x16.png',
-    'favicon-32x32.png',
-    'logo.svg',
-  ].map((file) => `/docs/static/${file}`),
+/** The files of Swagger UI that its page uses. */
+const FILES = [
+  'index.css',
+  'swagger-ui.css',
+  'swagger-ui-bundle.js',
+  'oauth2-redirect.html',
+  'oauth2-redirect.js',
+  'favicon-32x32.png',
 ]
+
+const INITIALIZER = new URL('swagger-initializer.js', import.meta.url)
 
 /** What Swagger UI depends on. */
 export interface SwaggerUiOptions {
@@ -37,46 +29,70 @@ export interface SwaggerUiOptions {
   endpoints: IssuerMetadata | undefined
 }
 
-/** Renders Swagger UI once: each file as a document, by its path. */
+/** Renders Swagger UI for `/openapi.json` once: each file as a document, by its path. */
 export async function renderSwaggerUi({
   contract,
   login,
   endpoints,
 }: SwaggerUiOptions): Promise<ReadonlyMap<string, PublicDocument>> {
-  const document = {
-    ...withLogin(contract, login, endpoints),
-    // The document is served below /docs; the API is one level above.
-    servers: [{ url: '..', description: 'The deployment that this document comes from' }],
-  }
-  const app = Fastify()
-  await app.register(fastifySwagger, {
-    mode: 'static',
-    // The plugin's types know OpenAPI 3.0 only.
-    specification: { document: document as StaticDocumentSpec['document'] },
-  })
-  await app.register(fastifySwaggerUi, {
-    routePrefix: '/docs',
-    uiConfig: { displayRequestDuration: true, tryItOutEnabled: true },
-    ...(login && {
-      initOAuth: {
-        clientId: login.clientId,
-        scopes: login.scopes,
-        usePkceWithAuthorizationCodeGrant: true,
-      },
-    }),
-  })
-  const policy = contentSecurityPolicy(endpoints?.tokenUrl)
   const documents = new Map<string, PublicDocument>()
-  for (const path of PATHS) {
+  const headers = { 'content-security-policy': contentSecurityPolicy(endpoints?.tokenUrl) }
+  const add = async (path: string, content: string | Buffer, contentType: string) => {
+    documents.set(path, await publicDocument(content, contentType, headers))
+  }
+  // Links are relative, so that they are right behind a path prefix.
+  await add('/docs', page('docs/static'), 'text/html; charset=utf-8')
+  await add('/docs/', page('static'), 'text/html; charset=utf-8')
+  const settings = {
+    ...securityWith(contract, login, endpoints),
+    login: login && {
+      clientId: login.clientId,
+      scopes: login.scopes,
+      usePkceWithAuthorizationCodeGrant: true,
+    },
+  }
+  await add(
+    '/docs/static/swagger-initializer.js',
+    `const SETTINGS = ${JSON.stringify(settings)}\n${await readFile(INITIALIZER, 'utf8')}`,
+    'text/javascript; charset=utf-8',
+  )
+
+  await add('/docs/static/page.css', STYLE, 'text/css; charset=utf-8')
+
+  const app = Fastify()
+  await app.register(fastifySwagger)
+  await app.register(fastifySwaggerUi, { routePrefix: '/docs' })
+  for (const path of FILES.map((file) => `/docs/static/${file}`)) {
     const { statusCode, headers, rawPayload } = await app.inject(path)
     if (statusCode !== 200) throw new Error(`Swagger UI answers ${statusCode} for ${path}`)
-    const isPage = !/\/(json|yaml)$/.test(path)
-    const pageHeaders = isPage ? { 'content-security-policy': policy } : {}
-    const contentType = String(headers['content-type'])
-    documents.set(path, await publicDocument(rawPayload, contentType, pageHeaders))
+    await add(path, rawPayload, String(headers['content-type']))
   }
   await app.close()
   return documents
+}
+
+/** No response has links. Without their column, an operation fits on a narrow screen. */
+const STYLE = '.swagger-ui .response-col_links { display: none }\n'
+
+/** @param folder with the files of Swagger UI, relative to the page */
+function page(folder: string): string {
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>CDF job quality: API</title>
+<link rel="icon" type="image/png" href="${folder}/favicon-32x32.png">
+<link rel="stylesheet" href="${folder}/swagger-ui.css">
+<link rel="stylesheet" href="${folder}/index.css">
+<link rel="stylesheet" href="${folder}/page.css">
+</head>
+<body>
+<div id="swagger-ui"></div>
+<script src="${folder}/swagger-ui-bundle.js"></script>
+<script src="${folder}/swagger-initializer.js"></script>
+</body>
+</html>
+`
 }
 
 /**

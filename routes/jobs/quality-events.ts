@@ -3,7 +3,9 @@ import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import type { Scheduler } from '../../src/async/scheduler.ts'
 import { withTimeout } from '../../src/async/with-timeout.ts'
 import type { JobId } from '../../src/cdf/job-id.ts'
+import { parseJobId } from '../../src/cdf/job-id.ts'
 import { hasSeenAll, JobEventStream } from '../../src/jobs/job-event-stream.ts'
+import { INVALID_JOB_ID } from '../../src/jobs/job-list.ts'
 import type { ReadResult } from '../../src/jobs/read-result.ts'
 import { jobEventsRouteSchema, jobListEventsRouteSchema } from '../schemas/quality-schema.ts'
 import { jobIdValidator } from './job-id-validator.ts'
@@ -38,10 +40,14 @@ export const jobQualityEventsRoutes: FastifyPluginAsync<JobQualityEventsOptions>
     reply.headers({ 'cache-control': 'private, no-cache', vary: 'Authorization' })
     const context = new RequestReadContext(request, reply)
     const lastEventId = request.headers['last-event-id']
-    const known = new Map<JobId, ReadResult>()
+    // The result of an invalid id is known, so that nothing reads it.
+    const known = new Map<JobId, ReadResult>(
+      jobIds.filter((id) => parseJobId(id) === undefined).map((id) => [id, INVALID_JOB_ID]),
+    )
+    const watchedJobs = jobIds.length - known.size
     if (typeof lastEventId === 'string') {
       const reads = jobIds.map(async (jobId) => {
-        const result = await app.jobQuality.read(jobId, context)
+        const result = known.get(jobId) ?? (await app.jobQuality.read(jobId, context))
         known.set(jobId, result)
         return result
       })
@@ -56,7 +62,7 @@ export const jobQualityEventsRoutes: FastifyPluginAsync<JobQualityEventsOptions>
     // Without authentication, callers cannot be distinguished.
     const release = app.watchLimit.acquire(caller ? context.caller : undefined, {
       streams: 1,
-      jobs: jobIds.length,
+      jobs: watchedJobs,
     })
     const events = new JobEventStream({
       jobIds,

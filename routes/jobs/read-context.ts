@@ -20,6 +20,10 @@ export class RequestReadContext implements ReadContext {
     return this.#request.id
   }
 
+  get publicUrl(): string {
+    return this.#request.server.publicUrl
+  }
+
   get traceparent(): string {
     this.#traceparent ??= childTraceparent(requestTrace(this.#request))
     return this.#traceparent

@@ -89,7 +89,8 @@ export function sendCachedResponse(
     cacheStatus(read),
   ]
   if (read.ageSeconds !== undefined) head.push('age', String(read.ageSeconds))
-  const { raw: response } = reply
+  const { raw: response, rateLimit } = reply
+  if (rateLimit) head.push('ratelimit-policy', rateLimit.policy, 'ratelimit', rateLimit.current)
   if (matchesIfNoneMatch(headers['if-none-match'], etag)) {
     response.writeHead(304, head).end()
   } else {

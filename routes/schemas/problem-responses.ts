@@ -12,12 +12,9 @@ export const EXAMPLE_UPSTREAM_REQUEST_ID = '3c1f6a2e-5b7d-9e40-8a11-0d2f4b6c8e13
 interface ProblemResponseDefinition {
   /** Codes with the same status. */
   codes: readonly [ProblemCode, ...ProblemCode[]]
-  /** In addition to those of every problem. */
+  /** In addition to `retry-after`. */
   headers?: readonly ResponseHeader[]
 }
-
-/** Headers of problems of a job. */
-const JOB_HEADERS = ['cache-status', 'age', 'preference-applied'] as const
 
 /** Problem responses, by their names in the contract. */
 const RESPONSES = {
@@ -26,7 +23,7 @@ const RESPONSES = {
   Unauthenticated: { codes: ['unauthenticated'], headers: ['www-authenticate'] },
   Forbidden: { codes: ['forbidden'], headers: ['www-authenticate'] },
   NotFound: { codes: ['not-found'] },
-  JobNotFound: { codes: ['job-not-found'], headers: JOB_HEADERS },
+  JobNotFound: { codes: ['job-not-found'] },
   MethodNotAllowed: { codes: ['method-not-allowed'], headers: ['allow'] },
   UriTooLong: { codes: ['uri-too-long'] },
   TooManyRequests: { codes: ['too-many-requests'] },
@@ -41,7 +38,6 @@ const RESPONSES = {
       'upstream-error',
       'identity-provider-rejected',
     ],
-    headers: JOB_HEADERS,
   },
   CallerKeysUnavailable: { codes: ['caller-keys-unavailable'] },
   JobUnavailable: {
@@ -52,11 +48,10 @@ const RESPONSES = {
       'upstream-unavailable',
       'overloaded',
     ],
-    headers: JOB_HEADERS,
   },
   CredentialsRejected: { codes: ['identity-provider-rejected'] },
   NotReady: { codes: ['identity-provider-unavailable', 'caller-keys-unavailable', 'overloaded'] },
-  UpstreamTimeout: { codes: ['upstream-timeout'], headers: JOB_HEADERS },
+  UpstreamTimeout: { codes: ['upstream-timeout'] },
 } as const satisfies Record<string, ProblemResponseDefinition>
 
 /** The name of a problem response. */
@@ -93,11 +88,7 @@ function problemResponse(name: ProblemResponse) {
         : ['One of:', ...codes.map((code) => `- \`${code}\`: ${PROBLEM_TYPES[code].detail}`)].join(
             '\n',
           ),
-    headers: responseHeaders(
-      'cache-control',
-      ...(isTransient ? (['retry-after'] as const) : []),
-      ...headers,
-    ),
+    headers: responseHeaders(...(isTransient ? (['retry-after'] as const) : []), ...headers),
     content: {
       'application/problem+json': {
         schema: { $ref: 'Problem' },

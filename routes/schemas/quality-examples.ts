@@ -1,14 +1,15 @@
 import { entityTagFor, toCachedResponse } from '../../src/jobs/cached-response.ts'
 import type { JobProblem } from '../../src/jobs/job-event.ts'
+import { toJobProblem } from '../../src/jobs/job-event.ts'
 import type { JobQualityList } from '../../src/jobs/job-list.ts'
 import type { JobQuality } from '../../src/jobs/job-quality.ts'
 import { ProblemError } from '../../src/problems/problem.ts'
 import { EXAMPLE_REQUEST_ID, EXAMPLE_UPSTREAM_REQUEST_ID } from './problem-responses.ts'
 
-/** The job id in examples. */
-export const EXAMPLE_JOB_ID = '6f1c2a34-8b0e-4d57-9f2c-1a7be0c94d21'
+/** The job id in examples: that of a Completed job of the demo, so that a first try in Swagger UI succeeds. */
+export const EXAMPLE_JOB_ID = '11111111-aaaa-4aaa-8aaa-aaaaaaaaaaaa'
 /** The id of an unknown job in examples. */
-export const EXAMPLE_UNKNOWN_JOB_ID = '0f5b3c9e-6a7d-4e1f-8b2a-9c4d5e6f7a8b'
+export const EXAMPLE_UNKNOWN_JOB_ID = '99999999-aaaa-4aaa-8aaa-aaaaaaaaaaaa'
 /** The entity tag in examples. */
 export const EXAMPLE_ETAG = '"oCJG7fQnNkLVB4Dl0MyjIB"'
 
@@ -78,15 +79,18 @@ const unknownJob = new ProblemError('job-not-found', {
   upstream: { status: 404, requestId: EXAMPLE_UPSTREAM_REQUEST_ID },
 }).toProblem(EXAMPLE_REQUEST_ID)
 
-/** A list with a quality and a problem. */
+const invalidId = new ProblemError('invalid-job-id').toProblem(EXAMPLE_REQUEST_ID)
+
+/** A list with a quality and problems. */
 export const JOB_QUALITY_LIST_EXAMPLES: Record<string, { summary: string; value: JobQualityList }> =
   {
     mixed: {
-      summary: 'A known and an unknown job',
+      summary: 'A known job, an unknown job, and an id that is no job id',
       value: {
         items: [
           { jobId: EXAMPLE_JOB_ID, quality: completed, problem: null },
           { jobId: EXAMPLE_UNKNOWN_JOB_ID, quality: null, problem: unknownJob },
+          { jobId: '0012', quality: null, problem: invalidId },
         ],
       },
     },
@@ -112,6 +116,6 @@ export const JOB_EVENTS_EXAMPLES: Record<string, { summary: string; value: strin
   },
   noSuchJob: {
     summary: 'An unknown job',
-    value: STREAM_START + problemEvent({ ...unknownJob, jobId: EXAMPLE_UNKNOWN_JOB_ID }),
+    value: STREAM_START + problemEvent(toJobProblem(unknownJob, EXAMPLE_UNKNOWN_JOB_ID)),
   },
 }

@@ -7,21 +7,19 @@ import {
 } from './quality-examples.ts'
 import { JOB_PATH, JOBS_QUERY, requestHeaders } from './quality-parameters.ts'
 import type { ResponseHeader } from './response-headers.ts'
-import { responseHeaders } from './response-headers.ts'
+import { responseHeaders, SUCCESS_HEADERS } from './response-headers.ts'
 
 const CACHE_HEADERS = [
-  'cache-control',
   'etag',
   'cache-status',
   'age',
   'retry-after',
 ] as const satisfies ResponseHeader[]
-const JOB_HEADERS = responseHeaders(...CACHE_HEADERS, 'preference-applied')
-const LIST_HEADERS = responseHeaders(...CACHE_HEADERS)
+const JOB_HEADERS = responseHeaders(...CACHE_HEADERS, 'preference-applied', ...SUCCESS_HEADERS)
+const LIST_HEADERS = responseHeaders(...CACHE_HEADERS, ...SUCCESS_HEADERS)
 
 /** Problems that occur before a job is read. */
 const REQUEST_PROBLEMS = [
-  'InvalidJobRequest',
   'Unauthenticated',
   'Forbidden',
   'MethodNotAllowed',
@@ -29,6 +27,20 @@ const REQUEST_PROBLEMS = [
   'HeadersTooLarge',
   'InternalError',
 ] as const satisfies ProblemResponse[]
+
+const REPEATED_PARAMETER =
+  'Repeat the parameter for each job: `jobId=A&jobId=B`. Other forms, such as `jobId[]=A` or `jobId=A,B`, get a 400; axios sends the right one with `paramsSerializer: { indexes: null }`. A URL with 100 UUIDs has about 4,400 characters. This service accepts it; if a proxy in front answers 414, ask for fewer jobs at once.'
+
+const streamUsage = (path: string) =>
+  [
+    'Swagger UI cannot show a stream. In a shell, `curl -N` shows each event as it arrives:',
+    '',
+    '```',
+    `curl -N -H "Authorization: Bearer $TOKEN" 'https://quality.example${path}'`,
+    '```',
+    '',
+    "A browser's EventSource cannot send a token; use `fetch` and a parser of event streams. Tell events apart by their name, and skip those with a name that you do not know.",
+  ].join('\n')
 
 /** The schema of `GET /jobs/{jobId}/quality`. */
 export const jobQualityRouteSchema = {
@@ -39,8 +51,9 @@ export const jobQualityRouteSchema = {
     'The state of an estimate quality job of advanced joins and, when it is Completed, its scores.',
     "A failed job is a 200 with status Failed and CDF's errorMessage, if there is one. A missing score is null, never 0.",
     'Done jobs come from the cache. Other jobs are fresh for about a second, so that concurrent callers share one read of CDF.',
-    'With `Prefer: wait=N` the response is sent as soon as it differs from `If-None-Match` or, without that header, as soon as the job is done; after N seconds at the latest.',
-  ].join('\n'),
+    'With `Prefer: wait=N` the response is sent as soon as it differs from `If-None-Match` or, without that header, as soon as the job is done; after N seconds at the latest. Set the timeout of your client to more than N seconds.',
+    'A 304 is a success: the job is as you know it. Many clients report it as an error, such as axios unless `validateStatus` allows it.',
+  ].join('\n\n'),
   params: JOB_PATH,
   headers: requestHeaders('if-none-match', 'prefer'),
   response: {
@@ -53,6 +66,7 @@ export const jobQualityRouteSchema = {
     },
     304: { description: 'The job has not changed.', type: 'null', headers: JOB_HEADERS },
     ...problemResponses(
+      'InvalidJobRequest',
       ...REQUEST_PROBLEMS,
       'UriTooLong',
       'JobNotFound',
@@ -68,8 +82,10 @@ export const jobQualityListRouteSchema = {
   operationId: 'listJobQualities',
   tags: ['jobs'],
   summary: 'The quality of up to 100 contextualization jobs',
-  description:
-    'Each job with its quality or its problem, in the order of the request. A problem of one job does not affect the others.',
+  description: [
+    'Each job with its quality or its problem, in the order of the request. A problem of one job does not affect the others: an id that is no job id gets the problem `invalid-job-id`.',
+    REPEATED_PARAMETER,
+  ].join('\n\n'),
   querystring: JOBS_QUERY,
   headers: requestHeaders('if-none-match'),
   response: {
@@ -84,8 +100,24 @@ export const jobQualityListRouteSchema = {
       },
     },
     304: { description: 'No job has changed.', type: 'null', headers: LIST_HEADERS },
-    ...problemResponses(...REQUEST_PROBLEMS, 'CallerKeysUnavailable'),
+    ...problemResponses('InvalidRequest', ...REQUEST_PROBLEMS, 'CallerKeysUnavailable'),
   },
+}
+
+/** What generators that know event streams make of the data of one event; all others get the text. */
+const EVENT_STREAM_SCHEMA = {
+  anyOf: [
+    {
+      type: 'string',
+      contentMediaType: 'text/event-stream',
+      contentSchema: { $ref: 'JobEvent' },
+      description: 'The stream as sent.',
+    },
+    { $ref: 'JobQuality' },
+    { $ref: 'JobProblem' },
+  ],
+  description:
+    'Server-sent events. A client that parses the stream gets the data of each event: a JobQuality or a JobProblem.',
 }
 
 const eventResponses = {
@@ -94,10 +126,10 @@ const eventResponses = {
       'Server-sent events: for each job one `status` or `problem` at the start and one for each change, and a comment every 15 seconds.',
       'The stream ends when the states of all jobs are final, when your token expires, and when the instance shuts down.',
     ].join('\n'),
-    headers: responseHeaders('cache-control', 'x-accel-buffering'),
+    headers: responseHeaders(...SUCCESS_HEADERS),
     content: {
       'text/event-stream': {
-        schema: { $ref: 'JobEvent' },
+        schema: EVENT_STREAM_SCHEMA,
         examples: JOB_EVENTS_EXAMPLES,
         'x-component': 'JobEvents',
       },
@@ -106,7 +138,7 @@ const eventResponses = {
   204: {
     description: 'You already have the final state of all jobs. An EventSource does not reconnect.',
     type: 'null',
-    headers: responseHeaders('cache-control'),
+    headers: responseHeaders(...SUCCESS_HEADERS),
   },
 }
 
@@ -115,13 +147,20 @@ export const jobEventsRouteSchema = {
   operationId: 'streamJobQuality',
   tags: ['jobs'],
   summary: 'The states of one job as server-sent events',
-  description:
+  description: [
     'Each event holds a JobQuality or a JobProblem. The stream ends when the job is done or its problem is permanent.',
+    streamUsage('/jobs/{jobId}/quality/events'),
+  ].join('\n\n'),
   params: JOB_PATH,
   headers: requestHeaders('last-event-id'),
   response: {
     ...eventResponses,
-    ...problemResponses(...REQUEST_PROBLEMS, 'UriTooLong', 'CallerKeysUnavailable'),
+    ...problemResponses(
+      'InvalidJobRequest',
+      ...REQUEST_PROBLEMS,
+      'UriTooLong',
+      'CallerKeysUnavailable',
+    ),
   },
 }
 
@@ -130,12 +169,15 @@ export const jobListEventsRouteSchema = {
   operationId: 'streamJobQualities',
   tags: ['jobs'],
   summary: 'The states of up to 100 jobs as server-sent events',
-  description:
-    'Each event holds a JobQuality or a JobProblem with the id of the job. The stream ends when the states of all jobs are final.',
+  description: [
+    'Each event holds a JobQuality or a JobProblem with the id of the job. The stream ends when the states of all jobs are final. An id that is no job id gets the problem `invalid-job-id`.',
+    REPEATED_PARAMETER,
+    streamUsage('/jobs/quality/events?jobId=A&jobId=B'),
+  ].join('\n\n'),
   querystring: JOBS_QUERY,
   headers: requestHeaders('last-event-id'),
   response: {
     ...eventResponses,
-    ...problemResponses(...REQUEST_PROBLEMS, 'CallerKeysUnavailable'),
+    ...problemResponses('InvalidRequest', ...REQUEST_PROBLEMS, 'CallerKeysUnavailable'),
   },
 }

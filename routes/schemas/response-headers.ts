@@ -1,4 +1,7 @@
-/** All response headers, for response schemas. Each name has one meaning everywhere. */
+/**
+ * The response headers that programs use, for response schemas. Each name has one meaning everywhere. Headers for
+ * browsers and proxies, such as `x-content-type-options`, are not listed.
+ */
 const HEADERS = {
   'x-request-id': {
     type: 'string',
@@ -6,41 +9,11 @@ const HEADERS = {
     description: 'The id of the request: yours if you sent a valid one, else a new UUID.',
     example: '0b9f6f0e-7a35-4c5e-9d5b-3f0e3c1d2a40',
   },
-  'x-content-type-options': {
-    type: 'string',
-    required: true,
-    description: 'Browsers must not guess another content type.',
-    example: 'nosniff',
-  },
-  'referrer-policy': {
-    type: 'string',
-    required: true,
-    description: 'Browsers send no Referer header to linked pages.',
-    example: 'no-referrer',
-  },
-  'content-security-policy': {
-    type: 'string',
-    required: true,
-    description: 'What a browser may load: nothing, except for pages.',
-    example: "default-src 'none'; frame-ancestors 'none'",
-  },
-  'cache-control': {
-    type: 'string',
-    required: true,
-    description:
-      '`private, no-cache` for jobs: store it, and revalidate it with If-None-Match before each use. Event streams add `no-transform`. `no-cache` for public documents, `no-store` for problems and probes.',
-    example: 'private, no-cache',
-  },
-  vary: {
-    type: 'string',
-    description:
-      'Authorization for jobs, Accept-Encoding for public documents, and Origin if CORS is on.',
-    example: 'Authorization',
-  },
   etag: {
     type: 'string',
     required: true,
-    description: 'Strong entity tag of the body, for If-None-Match.',
+    description:
+      'Strong entity tag of the body, for If-None-Match. You may store the response (`cache-control: private, no-cache`), and revalidate it before each use.',
     example: '"oCJG7fQnNkLVB4Dl0MyjIB"',
   },
   'cache-status': {
@@ -59,16 +32,21 @@ const HEADERS = {
     description: 'Seconds until the next request makes sense; absent if a retry does not help.',
     example: 2,
   },
+  'ratelimit-policy': {
+    type: 'string',
+    description:
+      'Your limit: `q` requests in `w` seconds (draft-ietf-httpapi-ratelimit-headers-10). Absent if no limit applies.',
+    example: '"default";q=600;w=60',
+  },
+  ratelimit: {
+    type: 'string',
+    description: 'What is left of it: `r` requests in the next `t` seconds.',
+    example: '"default";r=599;t=60',
+  },
   'preference-applied': {
     type: 'string',
     description: 'wait=N with the applied value; absent without a wait preference.',
     example: 'wait=25',
-  },
-  'x-accel-buffering': {
-    type: 'string',
-    required: true,
-    description: 'Tells nginx not to buffer events.',
-    example: 'no',
   },
   'www-authenticate': {
     type: 'string',
@@ -87,15 +65,14 @@ const HEADERS = {
 /** The name of a response header. */
 export type ResponseHeader = keyof typeof HEADERS
 
-/** The `headers` of a response schema: the given ones and the common ones. */
+/** The `headers` of a response schema. */
 export function responseHeaders(...names: ResponseHeader[]) {
-  const all: ResponseHeader[] = [
-    'x-request-id',
-    ...names,
-    'vary',
-    'x-content-type-options',
-    'referrer-policy',
-    'content-security-policy',
-  ]
-  return Object.fromEntries(all.map((name) => [name, HEADERS[name]]))
+  return Object.fromEntries(names.map((name) => [name, HEADERS[name]]))
 }
+
+/** The headers of every success on a route with a rate limit. The description of the contract names those of problems. */
+export const SUCCESS_HEADERS = [
+  'x-request-id',
+  'ratelimit-policy',
+  'ratelimit',
+] as const satisfies ResponseHeader[]

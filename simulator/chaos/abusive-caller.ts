@@ -72,7 +72,7 @@ export class AbusiveCaller {
   async #pipeline(): Promise<void> {
     const socket = connect(Number(new URL(this.#options.url).port), '127.0.0.1')
     socket.on('error', () => {}).resume()
-    socket.write('GET /docs/yaml HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(PIPELINED))
+    socket.write('GET /openapi.yaml HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(PIPELINED))
     await new Promise((resolve) => socket.once('close', resolve))
   }
 

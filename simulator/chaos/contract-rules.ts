@@ -1,3 +1,4 @@
+import type { JobProblem } from '../../src/jobs/job-event.ts'
 import type { JobQualityList } from '../../src/jobs/job-list.ts'
 import type { JobQuality } from '../../src/jobs/job-quality.ts'
 import type { Problem } from '../../src/problems/problem.ts'
@@ -38,8 +39,9 @@ export class ContractRules {
       return this.#violationOfQuality(quality.jobId, quality)
     }
     if (event === 'problem') {
-      const problem = body as Problem
-      return this.#violationOfProblem(problem, problem.status)
+      const { code } = body as JobProblem
+      const status = PROBLEM_TYPES[code]?.status
+      return this.#violationOfProblem({ ...(body as JobProblem), status }, status)
     }
     return `unknown event ${event}`
   }

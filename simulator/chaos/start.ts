@@ -186,7 +186,7 @@ async function waitForRecovery(): Promise<number> {
 }
 
 // Renders Swagger UI while the identity provider has no faults. Without its endpoints, it would be rendered again.
-await (await request(`${url}/docs/yaml`, { dispatcher: agent })).body.dump()
+await (await request(`${url}/docs`, { dispatcher: agent })).body.dump()
 
 const startedAtMs = performance.now()
 const warmUpMs = Math.min(10_000, SECONDS * 500)

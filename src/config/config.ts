@@ -89,6 +89,9 @@ function toConfig(environment: Environment) {
       origins: splitList(environment.CORS_ORIGINS),
       allowHeaders: splitList(environment.CORS_ALLOW_HEADERS),
     },
+    publicUrl: environment.PUBLIC_URL
+      ? withoutTrailingSlash(new URL(environment.PUBLIC_URL).href)
+      : undefined,
     listen: { host: environment.HOST, port: environment.PORT },
     metrics: {
       listen: environment.METRICS_PORT

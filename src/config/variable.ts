@@ -66,14 +66,15 @@ export function text<Default extends string | undefined = undefined>(
   }
 }
 
+/** Without query, fragment and credentials. */
+const PLAIN_URL = /^https?:\/\/[^\s/?#@]+(?:\/[^\s?#]*)?$/
+
 const HTTP_URL =
   'a URL with https:, or with http: and a loopback host or a host of INSECURE_HTTP_HOSTS, without '
 
 /** A URL with `http:` or `https:`. `load-environment.ts` checks the hosts of those with `http:`. */
 export function url({ query = false } = {}): Variable<string, undefined> {
-  const valid = query
-    ? /^https?:\/\/[^\s/?#@]+(?:[/?][^\s#]*)?$/
-    : /^https?:\/\/[^\s/?#@]+(?:\/[^\s?#]*)?$/
+  const valid = query ? /^https?:\/\/[^\s/?#@]+(?:[/?][^\s#]*)?$/ : PLAIN_URL
   return text(
     (value) => valid.test(value) && URL.canParse(value),
     `${HTTP_URL}${query ? '' : 'query, '}fragment and credentials`,
@@ -118,6 +119,14 @@ export function hosts(): Variable<string, undefined> {
 /** Whether a text is an absolute URI (RFC 3986 §4.3), of any scheme. */
 export function isAbsoluteUri(value: string): boolean {
   return /^[a-z][a-z0-9+.-]*:[\x21-\x7e]{1,1024}$/i.test(value)
+}
+
+/** A URL that callers use. It may have any host, because nothing is sent there. */
+export function publicUrl(): Variable<string, undefined> {
+  return text(
+    (value) => PLAIN_URL.test(value) && URL.canParse(value),
+    'a URL with http: or https:, without query, fragment and credentials',
+  )
 }
 
 /** The characters of a scope (RFC 6749 §3.3), as a character class. */

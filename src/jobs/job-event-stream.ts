@@ -3,6 +3,7 @@ import type { Scheduler } from '../async/scheduler.ts'
 import type { JobId } from '../cdf/job-id.ts'
 import { isSameEntityTag } from '../http/entity-tag.ts'
 import { entityTagFor } from './cached-response.ts'
+import { toJobProblem } from './job-event.ts'
 import type { JobPoller, JobSubscriber, SubscriptionContext } from './job-poller.ts'
 import type { ReadResult } from './read-result.ts'
 import { isFinal, stateTag } from './read-result.ts'
@@ -20,7 +21,7 @@ export interface JobEventStreamOptions {
   poller: Pick<JobPoller, 'subscribe' | 'unsubscribe'>
   schedule: Scheduler
   /** The request, for the first reads and for problems. */
-  context: SubscriptionContext
+  context: SubscriptionContext & { readonly publicUrl?: string }
   /** After this time the stream ends, once every job has had an event; Infinity = no time limit. */
   endsInMs: number
   /** Results that were read just before. */
@@ -28,8 +29,8 @@ export interface JobEventStreamOptions {
 }
 
 /**
- * Server-sent events for jobs: `status` with a JobQuality, `problem` with a Problem and its jobId. The id of an event
- * stands for all states that the stream has sent so far. The stream ends when the state of every job is final.
+ * Server-sent events for jobs: `status` with a JobQuality, `problem` with a JobProblem. The id of an event stands
+ * for all states that the stream has sent so far. The stream ends when the state of every job is final.
  *
  * For a slow client it buffers the latest state of each job and no history. (`@fastify/sse` sends heartbeats without
  * regard to backpressure.)
@@ -114,7 +115,7 @@ export class JobEventStream extends Readable implements JobSubscriber {
     for (const [jobId, result] of this.#pending) {
       if (this.#sentTags.size === 0) events += RETRY
       this.#sentTags.set(jobId, tagOf(jobId, result))
-      events += eventFields(jobId, result, context.requestId)
+      events += eventFields(jobId, result, context)
       events += `id: ${eventId(jobIds.map((id) => this.#sentTags.get(id) ?? ''))}\n\n`
     }
     this.#pending.clear()
@@ -160,7 +161,12 @@ function eventId(tags: readonly string[]): string {
   return tags.length === 1 ? String(tags[0]) : entityTagFor(tags.join())
 }
 
-function eventFields(jobId: JobId, { response, problem }: ReadResult, requestId: string): string {
+function eventFields(
+  jobId: JobId,
+  { response, problem }: ReadResult,
+  { requestId, publicUrl }: JobEventStreamOptions['context'],
+): string {
   if (response) return `event: status\ndata: ${response.body}\n`
-  return `event: problem\ndata: ${JSON.stringify({ ...problem.toProblem(requestId), jobId })}\n`
+  const data = toJobProblem(problem.toProblem(requestId, publicUrl), jobId)
+  return `event: problem\ndata: ${JSON.stringify(data)}\n`
 }

@@ -1,13 +1,23 @@
 import type { XStatic } from 'typebox/schema'
+import type { Problem } from '../problems/problem.ts'
 import { PROBLEM_SCHEMA } from '../problems/problem.ts'
 
-/** The data of a `problem` event: a Problem with the id of its job. */
+const { status: _, ...PROBLEM_MEMBERS } = PROBLEM_SCHEMA.properties
+
+/**
+ * The data of a `problem` event: a Problem with the id of its job. Without `status`, which in a JobQuality is a text, and
+ * which should be that of the HTTP response (RFC 9457 §3.1.2).
+ */
 export const JOB_PROBLEM_SCHEMA = {
   type: 'object',
-  required: [...PROBLEM_SCHEMA.required, 'jobId'],
+  required: ['type', 'title', 'detail', 'code', 'requestId', 'jobId'],
   properties: {
-    ...PROBLEM_SCHEMA.properties,
-    jobId: { type: 'string', description: 'The id of the job, in canonical form.' },
+    ...PROBLEM_MEMBERS,
+    jobId: {
+      type: 'string',
+      description:
+        'The id of the job, in canonical form. If it is no job id, then as it was sent, cut after 64 characters.',
+    },
   },
   $id: 'JobProblem',
   additionalProperties: false,
@@ -16,6 +26,11 @@ export const JOB_PROBLEM_SCHEMA = {
 
 /** A problem of one job. */
 export type JobProblem = XStatic<typeof JOB_PROBLEM_SCHEMA>
+
+/** Makes a problem of a request the data of an event. */
+export function toJobProblem({ status: _, ...problem }: Problem, jobId: string): JobProblem {
+  return { ...problem, jobId }
+}
 
 const jsonOf = (name: string) => ({
   type: 'string',
@@ -55,6 +70,16 @@ export const JOB_EVENT_SCHEMA = {
       $id: 'JobProblemEvent',
       description:
         'The state of a job cannot be read. With `retryAfterSeconds` the problem is transient and the stream goes on; without it, this is the last event of the job.',
+    },
+    {
+      type: 'object',
+      required: ['event', 'data'],
+      properties: {
+        event: { type: 'string', not: { enum: ['status', 'problem'] } },
+        data: { type: 'string' },
+      },
+      $id: 'OtherJobEvent',
+      description: 'An event with another name. This version sends none; skip it.',
     },
   ],
   $id: 'JobEvent',

@@ -1,5 +1,5 @@
-import type { JobId } from '../cdf/job-id.ts'
 import type { Problem } from '../problems/problem.ts'
+import { ProblemError } from '../problems/problem.ts'
 import type { CachedResponse } from './cached-response.ts'
 import { entityTagFor } from './cached-response.ts'
 import type { JobQuality } from './job-quality.ts'
@@ -17,7 +17,11 @@ export const JOB_QUALITY_LIST_SCHEMA = {
         type: 'object',
         required: ['jobId', 'quality', 'problem'],
         properties: {
-          jobId: { type: 'string', description: 'The requested id, in canonical form.' },
+          jobId: {
+            type: 'string',
+            description:
+              'The requested id, in canonical form. If it is no job id, then as it was sent, cut after 64 characters.',
+          },
           quality: { anyOf: [{ $ref: 'JobQuality' }, { type: 'null' }] },
           problem: { anyOf: [{ $ref: 'Problem' }, { type: 'null' }] },
         },
@@ -41,21 +45,28 @@ export interface JobQualityList {
 /** A serialized {@link JobQualityList}. `done` means that all states are final. */
 export type JobListResponse = Pick<CachedResponse, 'body' | 'byteLength' | 'etag' | 'done'>
 
+/** The result for an id in a list that is no job id. It is final, and CDF is not asked. */
+export const INVALID_JOB_ID: ReadResult = {
+  problem: new ProblemError('invalid-job-id'),
+  outcome: 'hit',
+  collapsed: false,
+}
+
 /**
  * Builds a list response from serialized jobs. Problems are serialized anew, because they hold the request id.
  * @param results of the jobs, in their order
  */
 export function toJobListResponse(
-  jobIds: readonly JobId[],
+  listedIds: readonly string[],
   results: readonly ReadResult[],
-  requestId: string,
+  { requestId, publicUrl }: { requestId: string; publicUrl: string },
 ): JobListResponse {
   const tags: string[] = []
   const items = results.map(({ response, problem }, index) => {
-    const problemJson = problem ? JSON.stringify(problem.toProblem(requestId)) : 'null'
+    const problemJson = problem ? JSON.stringify(problem.toProblem(requestId, publicUrl)) : 'null'
     tags.push(response ? response.etag : problemJson)
-    // A canonical job id needs no escaping.
-    return `{"jobId":"${jobIds[index]}","quality":${response?.body ?? 'null'},"problem":${problemJson}}`
+    const jobId = JSON.stringify(listedIds[index])
+    return `{"jobId":${jobId},"quality":${response?.body ?? 'null'},"problem":${problemJson}}`
   })
   const body = `{"items":[${items.join()}]}`
   return {

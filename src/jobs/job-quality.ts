@@ -35,7 +35,7 @@ const RAW_MATCHER = {
 const OTHER_MATCHER = {
   type: 'object',
   required: ['type'],
-  properties: { type: TEXT },
+  properties: { type: { ...TEXT, not: { const: 'raw' } } },
   $id: 'OtherMatcher',
   additionalProperties: TEXT,
   description: 'A type that CDF introduced later, with its string members.',
@@ -75,13 +75,15 @@ export const JOB_QUALITY_SCHEMA = {
     },
     status: {
       enum: JOB_STATUSES,
+      $id: 'JobStatus',
       type: 'string',
       description:
-        '`Unknown` stands for a status that CDF introduced later; such a job is not done.',
+        '`Unknown` stands for a status that CDF introduced later. A job with such a status is not done. Treat a status that you do not know in the same way.',
     },
     done: {
       type: 'boolean',
-      description: 'True for Completed and Failed only: the status does not change any more.',
+      description:
+        'True for Completed and Failed only. A done job keeps its status. Its other members do not change either, with one exception: see `scores`.',
     },
     advancedJoinExternalId: orNull(
       { type: 'string', maxLength: MAX_EXTERNAL_ID_LENGTH } as const,
@@ -93,7 +95,7 @@ export const JOB_QUALITY_SCHEMA = {
     },
     scores: orNull(
       JOB_SCORES,
-      'An object if Completed, else null. 0 is a real score; null means no score.',
+      'An object if Completed, else null. 0 is a real score; null means no score. A Completed job without a single score is read again after a minute, and may then have scores.',
     ),
     errorMessage: orNull(TEXT, "CDF's text if Failed, else null."),
     createdAt: orNull(INSTANT, 'When the job was created (UTC).'),

@@ -12,6 +12,16 @@ export interface RateLimitOptions {
   now: () => number
 }
 
+/** What a caller has left of its limit. */
+export interface RateLimitState {
+  /** Whether the counted request was one too many. */
+  isExceeded: boolean
+  /** Requests that are left in the window. */
+  remaining: number
+  /** Seconds until the window ends, rounded up. */
+  resetSeconds: number
+}
+
 /**
  * Counts the requests of each caller in a fixed window. Own code, because `@fastify/rate-limit` takes four promises per
  * request, a seventh of the time of a cache hit.
@@ -26,19 +36,20 @@ export class RateLimit {
     this.#windows = new LRUCache({ maxSize: options.maxCallers, sizeCalculation: () => 1 })
   }
 
-  /**
-   * Counts a request.
-   * @returns 0 if the request is within the limit, else the seconds until the window ends, rounded up
-   */
-  consume(caller: string): number {
+  /** Counts a request. */
+  consume(caller: string): RateLimitState {
     const { max, windowMs, now } = this.#options
     const nowMs = now()
-    const window = this.#windows.get(caller)
+    let window = this.#windows.get(caller)
     if (!window || nowMs >= window.endsAtMs) {
-      this.#windows.set(caller, { requests: 1, endsAtMs: nowMs + windowMs })
-      return 0
+      window = { requests: 0, endsAtMs: nowMs + windowMs }
+      this.#windows.set(caller, window)
     }
     window.requests += 1
-    return window.requests <= max ? 0 : Math.ceil((window.endsAtMs - nowMs) / 1000)
+    return {
+      isExceeded: window.requests > max,
+      remaining: Math.max(0, max - window.requests),
+      resetSeconds: Math.ceil((window.endsAtMs - nowMs) / 1000),
+    }
   }
 }

@@ -32,7 +32,7 @@ export const PROBLEM_TYPES = {
     detail:
       'The request has a parameter, header, encoding or message framing that this service does not accept.',
     forCaller:
-      'Check the percent-encoding of the URL. Send exactly one Host header, at most one Authorization header, and no body. For several jobs, repeat the parameter jobId 1 to 100 times.',
+      'Check the percent-encoding of the URL. Send exactly one Host header, at most one Authorization header, and no body. For several jobs, repeat the parameter jobId 1 to 100 times: jobId[]=A and jobId=A,B are not supported.',
     forOperator:
       'If valid requests fail with this problem, check the proxies in front of the service: they may duplicate headers or encode the URL twice.',
   },

@@ -13,7 +13,8 @@ export const PROBLEM_SCHEMA = {
     type: {
       type: 'string',
       format: 'uri-reference',
-      description: 'The page of the problem type.',
+      description:
+        'The page of the problem type: a URL if the deployment has configured its own, else a path.',
     },
     title: { type: 'string', description: 'A short summary of the problem type.' },
     status: {
@@ -28,7 +29,8 @@ export const PROBLEM_SCHEMA = {
       enum: PROBLEM_CODES as [ProblemCode],
       $id: 'ProblemCode',
       type: 'string',
-      description: 'The problem type, for programs.',
+      description:
+        'The problem type, for programs. Treat a code that you do not know by its HTTP status, and by whether the problem has `retryAfterSeconds`.',
     },
     requestId: {
       type: 'string',
@@ -111,12 +113,15 @@ export class ProblemError extends Error {
     return this.retryAfterSeconds ?? definition.retryAfterSeconds
   }
 
-  /** The response body. */
-  toProblem(requestId: string): Problem {
+  /**
+   * The response body.
+   * @param publicUrl where callers reach the service, without a slash at the end; makes `type` absolute
+   */
+  toProblem(requestId: string, publicUrl = ''): Problem {
     const { status, title } = PROBLEM_TYPES[this.code]
     const retryAfterSeconds = this.secondsToWait
     return {
-      type: `/problems/${this.code}`,
+      type: `${publicUrl}/problems/${this.code}`,
       title,
       status,
       detail: this.message,

@@ -40,6 +40,7 @@ t.test('has a default for every optional variable', async (t) => {
     watches: { maxStreams: 256, maxWatchedJobs: 1_000 },
     rateLimit: { perMinute: 600 },
     cors: { origins: [], allowHeaders: [] },
+    publicUrl: undefined,
     listen: { host: '127.0.0.1', port: 3000 },
     metrics: { listen: { host: '127.0.0.1', port: 9464 } },
     server: {
@@ -144,6 +145,18 @@ const accepted: [name: string, variables: Record<string, string>, path: string, 
       '0.0.0.0',
     ],
     ['localhost with AUTH_MODE=none', { HOST: 'localhost' }, 'listen.host', 'localhost'],
+    [
+      'a public URL with a path prefix',
+      { PUBLIC_URL: 'http://gateway.internal:8080/quality/of%20jobs/' },
+      'publicUrl',
+      'http://gateway.internal:8080/quality/of%20jobs',
+    ],
+    [
+      'a public URL without a path',
+      { PUBLIC_URL: 'https://A.example' },
+      'publicUrl',
+      'https://a.example',
+    ],
     ['DOCS_ENABLED=false', { DOCS_ENABLED: 'false' }, 'docs.enabled', false],
     ['JOB_STATUS_FRESH_MS=0', { JOB_STATUS_FRESH_MS: '0' }, 'jobs.statusFreshMs', 0],
   ]
@@ -209,6 +222,18 @@ const rejected: [name: string, variables: Record<string, string | undefined>, is
       { IDP_CLIENT_SECRET: `IDP_CLIENT_SECRET=${SECRET}` },
       [/^IDP_CLIENT_SECRET must be .* without a variable name before it$/],
     ],
+    ...[
+      'gateway.example',
+      'ftp://a.example',
+      'https://u:p@a.example',
+      'https://a/?b',
+      'https://a/ b',
+      'https://[a',
+    ].map((value): (typeof rejected)[number] => [
+      `the public URL ${value}`,
+      { PUBLIC_URL: value },
+      [/^PUBLIC_URL must be a URL with http: or https:/],
+    ]),
     [
       'a CDF URL with a path',
       { CDF_URL: 'https://cdf.example/api/v1' },

@@ -8,29 +8,41 @@ const start = (maxCallers = 10) => {
   return { clock, limit }
 }
 
+/** Counts requests of these callers. True = within the limit. */
+const allows = (limit: RateLimit, ...callers: string[]) =>
+  callers.map((caller) => !limit.consume(caller).isExceeded)
+
 t.test('limits the requests of each caller per window', async (t) => {
   const { clock, limit } = start()
-  t.strictSame([limit.consume('a'), limit.consume('a'), limit.consume('a')], [0, 0, 60])
-  t.equal(limit.consume('b'), 0)
+  t.strictSame(
+    [limit.consume('a'), limit.consume('a'), limit.consume('a'), limit.consume('a')],
+    [
+      { isExceeded: false, remaining: 1, resetSeconds: 60 },
+      { isExceeded: false, remaining: 0, resetSeconds: 60 },
+      { isExceeded: true, remaining: 0, resetSeconds: 60 },
+      { isExceeded: true, remaining: 0, resetSeconds: 60 },
+    ],
+  )
+  t.match(limit.consume('b'), { remaining: 1 })
   clock.advance(58_500)
-  t.equal(limit.consume('a'), 2, 'the seconds until the window ends, rounded up')
+  t.match(limit.consume('a'), { isExceeded: true, resetSeconds: 2 }, 'seconds, rounded up')
   clock.advance(1_500)
-  t.equal(limit.consume('a'), 0, 'a new window')
+  t.match(limit.consume('a'), { isExceeded: false, remaining: 1, resetSeconds: 60 }, 'a new window')
 })
 
 t.test('drops the least recently used window', async (t) => {
   const { limit } = start(2)
-  for (const caller of ['a', 'a', 'b', 'c']) limit.consume(caller)
-  t.equal(limit.consume('a'), 0)
+  allows(limit, 'a', 'a', 'b', 'c')
+  t.strictSame(allows(limit, 'a'), [true])
 })
 
 t.test('treats a caller with a new window as recently used', async (t) => {
   const { clock, limit } = start(2)
-  for (const caller of ['a', 'b']) limit.consume(caller)
+  allows(limit, 'a', 'b')
   clock.advance(60_000)
-  for (const caller of ['a', 'c']) limit.consume(caller)
-  t.strictSame([limit.consume('a'), limit.consume('a')], [0, 60], 'b was dropped')
-  for (const caller of ['d', 'e', 'f']) limit.consume(caller)
-  t.equal(limit.consume('a'), 0, 'a is evicted')
-  t.strictSame([limit.consume('f'), limit.consume('f')], [0, 60])
+  allows(limit, 'a', 'c')
+  t.strictSame(allows(limit, 'a', 'a'), [true, false], 'b was dropped')
+  allows(limit, 'd', 'e', 'f')
+  t.strictSame(allows(limit, 'a'), [true], 'a is evicted')
+  t.strictSame(allows(limit, 'f', 'f'), [true, false])
 })

@@ -1,6 +1,9 @@
 import type { Test } from 'tap'
 import t from 'tap'
+import { lasting, SCORES } from '../../simulator/upstream/simulated-job.ts'
 import { assertProblem } from '../support/assert-problem.ts'
+import { JOB_ID } from '../support/fixtures.ts'
+import type { HttpResponse } from '../support/request.ts'
 import { request } from '../support/request.ts'
 import { startService } from '../support/start-service.ts'
 
@@ -69,6 +72,46 @@ t.test('counts requests for public routes and for jobs separately', async (t) =>
   t.not((await quality('1')).status, 429)
   t.equal((await get('/openapi.yaml')).status, 429)
   t.equal((await quality('1')).status, 429)
+})
+
+t.test('says on every limited response what is left', async (t) => {
+  const { url, get, quality, simulator, clock } = await startService(t, {
+    clock: 'fake',
+    environment: { RATE_LIMIT_PER_MINUTE: '7' },
+  })
+  simulator.cdf.addJob(lasting(JOB_ID, 'Completed', SCORES))
+  const list = `/jobs/quality?jobId=${JOB_ID}`
+  const etag = (await quality()).headers.get('etag') ?? ''
+  clock.advance(17_500)
+  const responses: [name: string, response: HttpResponse, status: number][] = [
+    ['a hit', await quality(), 200],
+    ['a 304', await quality(JOB_ID, { 'if-none-match': etag }), 304],
+    ['a HEAD', await request(`${url}${list}`, { method: 'HEAD' }), 200],
+    ['a problem', await quality('0012'), 400],
+    ['an unknown route', await get('/jobs/nothing'), 404],
+    ['a stream', await get(`/jobs/${JOB_ID}/quality/events`), 200],
+    ['a 429', await quality(), 429],
+  ]
+  let remaining = 6
+  for (const [name, { status, headers }, expected] of responses) {
+    remaining = Math.max(0, remaining - 1)
+    t.equal(status, expected, name)
+    t.equal(headers.get('ratelimit-policy'), '"default";q=7;w=60', name)
+    t.equal(headers.get('ratelimit'), `"default";r=${remaining};t=43`, name)
+  }
+  t.equal(responses.at(-1)?.[1].headers.get('retry-after'), '43')
+  t.equal((await get('/openapi.yaml')).headers.get('ratelimit'), '"default";r=6;t=60')
+})
+
+t.test('says nothing where no limit applies', async (t) => {
+  const limited = await startService(t, { environment: { AUTH_MODE: 'jwt' } })
+  t.equal((await limited.quality()).headers.get('ratelimit'), null, 'before the authentication')
+  t.equal((await limited.get('/health/live')).headers.get('ratelimit'), null)
+  const { quality, get } = await startService(t, { environment: { RATE_LIMIT_PER_MINUTE: '0' } })
+  for (const { headers } of [await quality(), await get('/openapi.yaml')]) {
+    t.equal(headers.get('ratelimit'), null)
+    t.equal(headers.get('ratelimit-policy'), null)
+  }
 })
 
 t.test('has no limit of 0', async (t) => {

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { lasting, SCORES } from '../../simulator/upstream/simulated-job.ts'
+import { contract } from '../support/contract.ts'
 import { JOB_ID } from '../support/fixtures.ts'
 import { parseRaw, sendRaw } from '../support/raw-socket.ts'
 import { request } from '../support/request.ts'
@@ -118,6 +119,17 @@ t.test(
     t.strictSame(words(headers.get('access-control-allow-headers')), expected.sort())
   },
 )
+t.test('lets front ends read every header that the contract describes', async (t) => {
+  const { get } = await startService(t, { environment: { CORS_ORIGINS: APP } })
+  const { headers } = await get(PATH, { origin: APP })
+  const exposed = words(headers.get('access-control-expose-headers'))
+  const described = Object.keys(contract.components.headers)
+  t.ok(described.includes('ratelimit'))
+  t.strictSame(
+    described.filter((name) => !exposed.includes(name)),
+    [],
+  )
+})
 
 t.test('sends CORS headers with errors of the HTTP parser', async (t) => {
   const { port } = await startService(t, { environment: { CORS_ORIGINS: APP } })

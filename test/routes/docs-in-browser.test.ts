@@ -1,11 +1,8 @@
-import { request } from 'node:http'
-import type { Test } from 'tap'
 import t from 'tap'
-import { lasting, SCORES } from '../../simulator/upstream/simulated-job.ts'
+import { DEMO_JOBS } from '../../simulator/demo/jobs.ts'
 import { PROBLEM_CODES, PROBLEM_TYPES } from '../../src/problems/problem-types.ts'
 import { openBrowser, screenshot, skipWithoutBrowser } from '../support/browser.ts'
-import { JOB_ID } from '../support/fixtures.ts'
-import { startServer } from '../support/local-server.ts'
+import { startPrefixProxy } from '../support/prefix-proxy.ts'
 import { startService } from '../support/start-service.ts'
 import { until } from '../support/wait.ts'
 
@@ -18,13 +15,14 @@ t.test(
   { skip: skipWithoutBrowser, timeout: 60_000 },
   async (t) => {
     const { url, simulator } = await startService(t, { environment: { AUTH_MODE: 'jwt' } })
-    simulator.cdf.addJob(lasting(JOB_ID, 'Completed', SCORES))
+    for (const { job } of DEMO_JOBS) simulator.cdf.addJob(job)
     const { context, page, pageErrors, origins } = await openBrowser(t)
 
     await page.goto(`${url}/`)
     t.equal(new URL(page.url()).pathname, '/docs')
     await page.locator('.opblock-summary-path').first().waitFor()
     t.match(await page.locator('h1.title').textContent(), /^CDF job quality/)
+    t.equal(await page.locator('.info .link').first().getAttribute('href'), `${url}/openapi.json`)
     t.strictSame(originsOf(origins), [url], 'no request to another origin before the login')
     await screenshot(page, 'docs')
 
@@ -40,7 +38,7 @@ t.test(
     const operation = page.locator('#operations-jobs-getJobQuality')
     await operation.locator('.opblock-summary-control').click()
     const results = operation.locator('.live-responses-table')
-    await operation.locator('input[placeholder="jobId"]').fill(JOB_ID)
+    // The example of the contract is a job of the demo.
     await operation.getByRole('button', { name: 'Execute' }).click()
     await results.getByText('"qualityPercent"').first().waitFor()
     const result = await results.textContent()
@@ -55,23 +53,18 @@ t.test(
     // The browser logs every 404.
     t.match(pageErrors.splice(0), [/status of 404/])
 
+    const stream = page.locator('#operations-jobs-streamJobQuality')
+    await stream.locator('.opblock-summary-control').click()
+    await stream.getByText('curl -N -H').waitFor()
+    t.equal(await stream.getByRole('button', { name: 'Execute' }).count(), 0, 'it would wait')
+
+    await page.setViewportSize({ width: 400, height: 900 })
+    t.equal(await page.evaluate('document.documentElement.scrollWidth'), 400)
+    await screenshot(page, 'docs-narrow')
     t.strictSame(originsOf(origins), [url, simulator.url].sort())
     t.strictSame(pageErrors, [])
   },
 )
-
-/** Starts a reverse proxy that serves a local port under a path prefix. */
-async function startProxy(t: Test, port: number, prefix: string): Promise<string> {
-  const origin = await startServer(t, ({ url = '', headers }, response) => {
-    if (!url.startsWith(`${prefix}/`)) return response.writeHead(404).end()
-    const path = url.slice(prefix.length)
-    request({ port, path, headers }, (upstream) => {
-      response.writeHead(upstream.statusCode ?? 502, upstream.headers)
-      upstream.pipe(response)
-    }).end()
-  })
-  return `${origin}${prefix}`
-}
 
 t.test(
   'Swagger UI executes an operation behind a path prefix',
@@ -79,9 +72,9 @@ t.test(
   async (t) => {
     const { port, app } = await startService(t)
     await until(() => app.lifeCycle.readinessBlockers.size === 0)
-    const url = await startProxy(t, port, '/quality-of/jobs')
+    const url = await startPrefixProxy(t, '/quality-of/jobs', () => port)
     const { page, pageErrors } = await openBrowser(t)
-    await page.goto(`${url}/docs/`)
+    await page.goto(`${url}/docs`)
     const operation = page.locator('#operations-health-getReadiness')
     await operation.locator('.opblock-summary-control').click()
     await operation.getByRole('button', { name: 'Execute' }).click()

@@ -85,13 +85,14 @@ t.test('sends one problem event for an unknown job and ends, then answers 204', 
   const stream = await openEvents(t, `${url}${PATH}`, { 'x-request-id': 'mine' })
   await until(stream.hasEnded)
   t.equal(stream.events[0]?.event, 'problem')
-  t.match(JSON.parse(stream.events[0]?.data ?? ''), {
+  const problem = JSON.parse(stream.events[0]?.data ?? '')
+  t.match(problem, {
     type: '/problems/job-not-found',
-    status: 404,
     code: 'job-not-found',
     requestId: 'mine',
     jobId: JOB_ID,
   })
+  t.notOk('status' in problem, 'in a JobQuality, status is a text')
   const again = await get(PATH, { 'last-event-id': stream.events[0]?.id ?? '' })
   t.equal(again.status, 204)
 })
@@ -313,6 +314,35 @@ t.test('requires an access token, and rejects invalid job ids', async (t) => {
   assertProblem(t, await get(pathOf(), { authorization }), 400, 'invalid-request')
   t.equal(simulator.cdf.requests.length, 0)
 })
+
+t.test(
+  'sends a permanent problem for an id that is no job id, and follows the others',
+  async (t) => {
+    const { url, get, simulator } = await startFakeTimeService(t, {
+      AUTH_MODE: 'jwt',
+      CALLER_MAX_WATCHED_JOBS: '1',
+    })
+    simulator.cdf.addJob(lasting(JOB_ID, 'Completed', SCORES))
+    const authorization = `Bearer ${await simulator.identityProvider.signCallerToken()}`
+    const path = pathOf('0012', JOB_ID, 'x')
+    const stream = await openEvents(t, `${url}${path}`, { authorization })
+    await until(stream.hasEnded)
+    const received = stream.events.map(({ event, data }) => ({ event, ...JSON.parse(data) }))
+    const byId = (jobId: string) => received.find((event) => event.jobId === jobId)
+    for (const jobId of ['0012', 'x']) {
+      t.match(byId(jobId), { event: 'problem', code: 'invalid-job-id' })
+      t.notOk('retryAfterSeconds' in byId(jobId))
+    }
+    t.match(byId(JOB_ID), { event: 'status', status: 'Completed' })
+    t.equal(received.length, 3)
+    t.equal(simulator.cdf.requests.length, 1, 'only valid ids are read, and count as watched jobs')
+
+    const [, lastEventId = ''] = [...stream.text().matchAll(/^id: (.*)$/gm)].at(-1) ?? []
+    const again = await get(path, { authorization, 'last-event-id': lastEventId })
+    t.equal(again.status, 204)
+    t.equal(simulator.cdf.requests.length, 1)
+  },
+)
 
 t.test('limits the concurrent streams of each caller', async (t) => {
   const { url, simulator } = await startFakeTimeService(t, {

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { lasting, SCORES } from '../../simulator/upstream/simulated-job.ts'
 import type { JobQualityList } from '../../src/jobs/job-list.ts'
+import { ProblemError } from '../../src/problems/problem.ts'
 import { assertProblem } from '../support/assert-problem.ts'
 import { JOB_ID, jobIdOf } from '../support/fixtures.ts'
 import { request } from '../support/request.ts'
@@ -50,24 +51,72 @@ t.test('accepts 1 to 100 jobs, and removes duplicates', async (t) => {
   t.equal((all.body as JobQualityList).items.length, 100)
   t.ok((all.body as JobQualityList).items.every(({ quality }) => quality?.done))
   t.equal(simulator.cdf.requests.length, 100)
-  for (const path of [pathOf(...hundred, jobIdOf(100)), '/jobs/quality', '/jobs/quality?jobid=1']) {
+  assertProblem(t, await get(pathOf(...hundred, jobIdOf(100))), 400, 'invalid-request')
+  t.equal(simulator.cdf.requests.length, 100)
+})
+
+t.test('rejects other forms of a list, and names the right one', async (t) => {
+  const { get, simulator } = await startService(t)
+  const queries = [
+    '',
+    '?',
+    `?jobid=${JOB_ID}`,
+    `?jobIds=${JOB_ID}`,
+    `?jobId[]=${JOB_ID}`,
+    `?jobId%5B0%5D=${JOB_ID}`,
+    `?jobId=${JOB_ID}&jobId[]=7`,
+    `?jobId=${JOB_ID},7`,
+    `?jobId=${JOB_ID}&jobId=7%2C8`,
+  ]
+  for (const path of queries.flatMap((query) => [
+    `/jobs/quality${query}`,
+    `/jobs/quality/events${query}`,
+  ])) {
     const answer = await get(path)
     assertProblem(t, answer, 400, 'invalid-request')
     t.equal(
       (answer.body as { detail: string }).detail,
-      'Repeat the parameter jobId 1 to 100 times, once for each job.',
+      'Repeat the parameter jobId 1 to 100 times, once for each job: jobId=A&jobId=B. Other forms, such as jobId[]=A or jobId=A,B, are not supported.',
+      path,
     )
   }
-  t.equal(simulator.cdf.requests.length, 100)
+  t.equal(simulator.cdf.requests.length, 0)
 })
 
-t.test('rejects an invalid job id before any read of CDF, and names its position', async (t) => {
+t.test(
+  'returns an own problem for an id that is no job id, and reads the other jobs',
+  async (t) => {
+    const { get, simulator } = await startService(t)
+    simulator.cdf.addJob(lasting(JOB_ID, 'Completed', SCORES))
+    const invalid = ['', '0012', '"\u2028\n<b>', 'Ω'.repeat(64)]
+    const path = pathOf(...[...invalid, JOB_ID, '0012'].map(encodeURIComponent))
+    const { status, headers, body } = await get(path, { 'x-request-id': 'mine' })
+    t.equal(status, 200)
+    const { items } = body as JobQualityList
+    t.strictSame(
+      items.map(({ jobId, quality, problem }) => [jobId, quality?.status, problem?.code]),
+      [
+        ...invalid.map((jobId) => [jobId, undefined, 'invalid-job-id']),
+        [JOB_ID, 'Completed', undefined],
+      ],
+    )
+    const problem = new ProblemError('invalid-job-id').toProblem('mine')
+    t.strictSame(items[1]?.problem, problem, 'no echo in the problem itself')
+    t.equal(headers.get('retry-after'), null, 'every state is final')
+    t.equal(simulator.cdf.requests.length, 1)
+  },
+)
+
+t.test('returns at most 64 characters of an id that is no job id', async (t) => {
   const { get, simulator } = await startService(t)
-  for (const invalid of ['', '0012', 'x', `${JOB_ID},${JOB_ID}`, '%00']) {
-    const answer = await get(pathOf(JOB_ID, JOB_ID, invalid))
-    assertProblem(t, answer, 400, 'invalid-job-id')
-    t.match((answer.body as { detail: string }).detail, /The value at position 3 is not\.$/)
-  }
+  const long = 'x'.repeat(63)
+  const { body } = await get(
+    pathOf(...[`${long}yz`, `${long}yy`, `${long}💚`].map(encodeURIComponent)),
+  )
+  t.strictSame(
+    (body as JobQualityList).items.map(({ jobId }) => jobId),
+    [`${long}y`, `${long}\ufffd`],
+  )
   t.equal(simulator.cdf.requests.length, 0)
 })
 

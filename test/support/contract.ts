@@ -1,8 +1,11 @@
 import { readFile } from 'node:fs/promises'
+import { isDeepStrictEqual } from 'node:util'
 import { createParser } from 'eventsource-parser'
 import type { Test } from 'tap'
 import { Compile } from 'typebox/schema'
 import { parse } from 'yaml'
+import { COMMON_HEADERS } from '../../plugins/response-headers.ts'
+import { resolveReferences } from '../../tools/openapi/resolve-references.ts'
 import type { HttpResponse } from './request.ts'
 
 /** An operation of the contract, with all references resolved. */
@@ -26,7 +29,7 @@ interface Parameter {
 }
 interface Response {
   description: string
-  headers: Record<string, Header>
+  headers?: Record<string, Header>
   content?: Record<string, Medium>
 }
 interface Header {
@@ -36,12 +39,16 @@ interface Header {
   example: unknown
 }
 interface Medium {
-  schema?: object
-  itemSchema?: { anyOf: EventSchema[] }
+  schema: object
   examples?: Record<string, { summary: string; value: unknown }>
 }
+/** The schema of an event stream. */
+interface EventStreamSchema {
+  anyOf: [{ contentSchema: { anyOf: EventSchema[] } }]
+}
 interface EventSchema {
-  properties: { data: { contentSchema: object } }
+  /** Absent for the events of later versions. */
+  properties: { data: { contentSchema?: object } }
 }
 
 /** The contract as text. */
@@ -53,7 +60,8 @@ export const contract = parse(contractText)
 export const operations = Object.entries<Record<string, object>>(contract.paths).flatMap(
   ([path, item]) =>
     Object.entries(item).map(
-      ([method, operation]) => ({ ...resolveReferences(operation), path, method }) as Operation,
+      ([method, operation]) =>
+        ({ ...resolveReferences(operation, contract), path, method }) as Operation,
     ),
 )
 
@@ -64,42 +72,54 @@ export function operationOf(operationId: string): Operation {
   return operation
 }
 
-/** Replaces all references in a part of the contract. No reference is circular. */
-function resolveReferences(part: unknown): object {
-  const isReference = typeof part === 'object' && part !== null && '$ref' in part
-  if (!isReference) return mapParts(part, resolveReferences)
-  const keys = String(part.$ref).split('/').slice(1)
-  return resolveReferences(keys.reduce((at, key) => at[key], contract))
+/**
+ * A schema of the contract, closed: without unknown members, and with the known values only where the contract allows
+ * any text. The contract is open for later versions; this version must send exactly what is described.
+ */
+export function closed(schema: object): object {
+  return JSON.parse(JSON.stringify(schema), (_key, part) => {
+    const [known, other] = part?.anyOf ?? []
+    if (known?.enum && isDeepStrictEqual(other, { type: 'string' })) return known
+    return part?.properties && part.additionalProperties === undefined
+      ? { ...part, additionalProperties: false }
+      : part
+  })
 }
 
-function mapParts(part: unknown, to: (part: unknown) => unknown): object {
-  if (Array.isArray(part)) return part.map(to)
-  if (typeof part !== 'object' || part === null) return part as object
-  return Object.fromEntries(Object.entries(part).map(([key, value]) => [key, to(value)]))
-}
-
-/** Asserts that a value matches a schema of the contract. */
+/** Asserts that a value matches a schema of the contract, {@link closed}. */
 export function assertValid(t: Test, schema: object, value: unknown, name: string): void {
-  const [isValid, errors] = Compile(schema).Errors(value)
+  const [isValid, errors] = Compile(closed(schema)).Errors(value)
   t.ok(isValid, name, { errors, value })
 }
 
 /** Asserts that each event of a stream, and the JSON in it, matches the contract. */
-export function assertValidEvents(t: Test, { anyOf }: { anyOf: EventSchema[] }, text: string) {
+export function assertValidEvents(t: Test, schema: object, text: string) {
+  const [{ contentSchema }] = (schema as EventStreamSchema).anyOf
   const parser = createParser({
     onEvent: ({ event, id, data }) => {
       const received = { event, data, ...(id !== undefined && { id }) }
-      const schema = anyOf.find((candidate) => Compile(candidate).Check(received))
-      if (!schema) return t.fail('the contract has no such event', { received })
-      assertValid(t, schema.properties.data.contentSchema, JSON.parse(data), `event ${event}`)
+      const match = contentSchema.anyOf.find((known) => Compile(closed(known)).Check(received))
+      const dataSchema = match?.properties.data.contentSchema
+      if (!dataSchema) return t.fail('the contract has no such event', { received })
+      assertValid(t, dataSchema, JSON.parse(data), `event ${event}`)
     },
     onError: (error) => t.fail('not an event stream', { error }),
   })
   parser.feed(text)
 }
 
-/** Headers that the contract does not list: those of Node's HTTP server, and `content-type`, which is part of `content`. */
+/** Headers of every response. */
+const ALWAYS_SENT = [...Object.keys(COMMON_HEADERS), 'cache-control', 'x-request-id']
+
+/**
+ * Headers that the contract does not list: those of Node's HTTP server, those for browsers and proxies, and
+ * `content-type`, which is part of `content`.
+ */
 const UNLISTED_HEADERS = new Set([
+  ...Object.keys(COMMON_HEADERS),
+  'cache-control',
+  'vary',
+  'x-accel-buffering',
   'connection',
   'content-encoding',
   'content-length',
@@ -107,6 +127,16 @@ const UNLISTED_HEADERS = new Set([
   'date',
   'keep-alive',
   'transfer-encoding',
+])
+
+/** Headers of problems that the description of the contract names, so that not every problem has to list them. */
+const UNLISTED_HEADERS_OF_PROBLEMS = new Set([
+  'age',
+  'cache-status',
+  'preference-applied',
+  'ratelimit',
+  'ratelimit-policy',
+  'x-request-id',
 ])
 
 /** Asserts that a response matches the contract: status, content type, body and headers. */
@@ -121,18 +151,22 @@ export function assertDocumented(
 
   const type = headers.get('content-type')?.split(';')[0]
   t.equal(type, Object.keys(response.content ?? {})[0], `${name}: content type`)
-  const { schema, itemSchema } = response.content?.[type ?? ''] ?? {}
-  if (itemSchema) assertValidEvents(t, itemSchema, text)
+  const { schema } = response.content?.[type ?? ''] ?? {}
+  if (schema && type === 'text/event-stream') assertValidEvents(t, schema, text)
   else if (schema) assertValid(t, schema, body ?? text, `${name}: body`)
   else t.equal(text, '', `${name}: no body`)
 
-  for (const [header, { required, schema }] of Object.entries(response.headers)) {
+  for (const [header, { required, schema }] of Object.entries(response.headers ?? {})) {
     const value = headers.get(header)
     if (value === null) t.notOk(required, `${name}: ${header}`)
     else assertValid(t, schema, schema.type === 'integer' ? Number(value) : value, header)
   }
+  for (const header of ALWAYS_SENT) t.ok(headers.has(header), `${name}: ${header}`)
   const undocumented = [...headers.keys()].filter(
-    (header) => !(header in response.headers) && !UNLISTED_HEADERS.has(header),
+    (header) =>
+      !(header in (response.headers ?? {})) &&
+      !UNLISTED_HEADERS.has(header) &&
+      !(status >= 400 && UNLISTED_HEADERS_OF_PROBLEMS.has(header)),
   )
   t.strictSame(undocumented, [], `${name}: no undocumented header`)
 }

@@ -63,7 +63,10 @@ t.test('npm version makes one commit with a tag, the changelog and the contract'
     'openapi.yaml',
     'package-lock.json',
     'package.json',
+    'tools/openapi/released.yaml',
   ])
-  t.match(await git('show', 'HEAD:openapi.yaml'), /^ {2}version: 7\.0\.0$/m)
+  const contract = await git('show', 'HEAD:openapi.yaml')
+  t.match(contract, /^ {2}version: 7\.0\.0$/m)
+  t.equal(await git('show', 'HEAD:tools/openapi/released.yaml'), contract)
   t.match(await git('show', 'HEAD:CHANGELOG.md'), /^## \[7\.0\.0\] - \d{4}-\d\d-\d\d$/m)
 })

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { openSchema, referenceTo } from './open-schemas.ts'
 
 /** The parts of a document of `@fastify/swagger` that {@link withComponents} uses. */
 export interface GeneratedDocument {
@@ -44,16 +45,17 @@ export function withComponents<Document extends GeneratedDocument>(document: Doc
     return { $ref: `#/components/${kind}/${name}` }
   }
 
-  function shareResponse({ headers, content, ...response }: Response) {
+  function shareResponse({ headers = {}, content, ...response }: Response) {
     const [name] = Object.values(content ?? {}).map((medium) => medium['x-component'])
     const part = {
       ...response,
-      ...(headers && {
+      ...(Object.keys(headers).length > 0 && {
         headers: mapValues(headers, (header, name) => share('headers', name, toHeader(header))),
       }),
       ...(content && {
-        content: mapValues(content, ({ examples, ...medium }, type) => ({
-          ...toMedium(medium, type),
+        content: mapValues(content, ({ schema, examples, 'x-component': _, ...medium }) => ({
+          ...medium,
+          schema: openSchema(schema),
           ...(examples && {
             examples: mapValues(examples, (example, name) => share('examples', name, example)),
           }),
@@ -79,21 +81,23 @@ export function withComponents<Document extends GeneratedDocument>(document: Doc
   return { ...document, paths, components }
 }
 
-/** Replaces named schemas inside other schemas with references. */
+/** Opens the named schemas, and replaces those inside other schemas with references. */
 function withReferences(schemas: Record<string, object>) {
-  const names = new Map(
-    Object.entries(schemas).map(([name, schema]) => [JSON.stringify(schema), name]),
+  const named = new Map(
+    Object.entries(schemas).map(([name, schema]) => [
+      JSON.stringify(schema),
+      referenceTo(name, schema),
+    ]),
   )
-  const refer = (_key: string, part: unknown) => {
-    const name = names.get(JSON.stringify(part))
-    return name === undefined ? part : { $ref: `#/components/schemas/${name}` }
-  }
+  const refer = (_key: string, part: unknown) => named.get(JSON.stringify(part)) ?? part
   // Member by member: otherwise each schema would become a reference to itself.
-  return mapValues(schemas, (schema, title) => ({
-    // Swagger UI shows no name behind a reference, but it shows the title.
-    title,
-    ...mapValues({ ...schema }, (part: unknown) => JSON.parse(JSON.stringify(part), refer)),
-  }))
+  return mapValues(schemas, (schema, title) =>
+    openSchema({
+      // Swagger UI shows no name behind a reference, but it shows the title.
+      title,
+      ...mapValues({ ...schema }, (part: unknown) => JSON.parse(JSON.stringify(part), refer)),
+    }),
+  )
 }
 
 /** Swagger UI sends the example of a parameter, so that of an optional parameter is moved to its schema. */
@@ -107,11 +111,6 @@ function toParameter({ in: place, name, required, schema, example, ...parameter 
 /** In a route schema, the members of a header stand in its schema. */
 function toHeader({ schema: { required, example, ...schema }, ...header }: Header) {
   return { ...header, ...(required && { required }), schema, example }
-}
-
-/** The schema of a stream describes one event (`itemSchema`), which `@fastify/swagger` does not know. */
-function toMedium({ schema, 'x-component': _, ...medium }: Medium, type: string) {
-  return type === 'text/event-stream' ? { itemSchema: schema, ...medium } : { schema, ...medium }
 }
 
 function mapValues<From, To>(parts: Record<string, From>, to: (part: From, name: string) => To) {

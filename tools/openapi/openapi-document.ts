@@ -15,7 +15,17 @@ The quality of Cognite Data Fusion (CDF) contextualization jobs, in one normaliz
 Done jobs come from a cache, and concurrent callers of one job share one read of CDF. Each caller may send 600 requests per minute by default.
 Every failure is a problem (RFC 9457) with a code for programs.
 
-\`HEAD\` works wherever \`GET\` does, with the same headers and no body. If the operator has allowed the origin of a front end, responses also carry CORS headers.
+\`HEAD\` works wherever \`GET\` does, with the same headers and no body. \`OPTIONS\` names the methods of a path in \`allow\`. If the operator has allowed the origin of a front end, responses also carry CORS headers.
+
+Every response has \`x-request-id\`. Problems also have the headers \`ratelimit-policy\`, \`ratelimit\`, \`cache-status\`, \`age\` and \`preference-applied\` where a success has them.
+
+## Changes
+
+Ignore what you do not know: a later version may add members, headers, routes and optional parameters, and new values of \`status\`, \`code\` and the names of events. Everything else stays as it is.
+
+What will go is marked as \`deprecated\` here for at least six months. Meanwhile, its responses have the headers \`Deprecation\` (RFC 9745) and \`Sunset\` (RFC 8594), which says when it goes.
+
+A version that breaks callers gets its own paths, such as \`/v2/jobs/{jobId}/quality\`. The paths of this version are then deprecated.
 `.trim()
 
 const BEARER = `
@@ -47,8 +57,8 @@ export async function openApiDocument(
   }
   await app.register(fastifySwagger, {
     openapi: {
-      // The first version that can describe the events of a stream.
-      openapi: '3.2.0',
+      // 3.2 can describe the events of a stream, but most tools cannot read it yet.
+      openapi: '3.1.1',
       info: {
         title: 'CDF job quality',
         version: serviceVersion,
@@ -57,7 +67,7 @@ export async function openApiDocument(
         license: { name: 'MIT', identifier: 'MIT' },
       },
       // Relative to the document, so that it is right behind a path prefix.
-      servers: [{ url: '.', description: 'The deployment that this document comes from' }],
+      servers: [{ url: '.', description: 'This deployment' }],
       tags: [
         { name: 'jobs', description: 'The quality of contextualization jobs.' },
         { name: 'health', description: 'Probes for the orchestrator.' },

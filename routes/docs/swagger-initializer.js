@@ -1,0 +1,42 @@
+// Runs in the browser, after a line that defines SETTINGS; see swagger-ui.ts.
+
+/** Relative to this script, so that the URLs are right behind a path prefix. */
+const { src } = document.currentScript
+const contractUrl = new URL('../../openapi.json', src).href
+
+/** `curl -N` shows a stream as it arrives; Swagger UI would wait for its end. */
+const noStreams = {
+  statePlugins: {
+    spec: {
+      wrapSelectors: { allowTryItOutFor: () => (_state, path) => !path.endsWith('/events') },
+    },
+  },
+}
+
+/** Replaces the login of the contract, which is a placeholder, with that of the deployment. */
+function withLogin(response) {
+  if (response.url !== contractUrl) return response
+  const { components, ...contract } = JSON.parse(response.text)
+  const { security, securitySchemes } = SETTINGS
+  response.text = JSON.stringify({
+    ...contract,
+    security,
+    components: { ...components, securitySchemes },
+  })
+  return response
+}
+
+window.addEventListener('load', () => {
+  const ui = SwaggerUIBundle({
+    dom_id: '#swagger-ui',
+    url: contractUrl,
+    oauth2RedirectUrl: new URL('oauth2-redirect.html', src).href,
+    responseInterceptor: withLogin,
+    plugins: [noStreams],
+    deepLinking: true,
+    displayRequestDuration: true,
+    tryItOutEnabled: true,
+    validatorUrl: null,
+  })
+  if (SETTINGS.login) ui.initOAuth(SETTINGS.login)
+})
