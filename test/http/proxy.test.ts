@@ -135,7 +135,8 @@ t.test('does not wait long for a TLS handshake in a tunnel', async (t) => {
   // It accepts the connection and says nothing.
   const server = createServer((socket) => socket.on('error', () => {}).resume())
   const port = await listen(t, server)
-  const send = sender(t, { proxies: { https: proxy.url }, tunnelTimeoutMs: 50 })
+  // Long enough for the tunnel on a busy machine.
+  const send = sender(t, { proxies: { https: proxy.url }, tunnelTimeoutMs: 500 })
   await t.rejects(send(`https://localhost:${port}/`, 8_000), { code: 'UND_ERR_CONNECT_TIMEOUT' })
 })
 

@@ -17,6 +17,7 @@ async function loadedFor(t: Test, path: string): Promise<string[]> {
     METRICS_PORT: `${await freePort()}`,
   })
   await until(() => url() !== '')
+  await until(async () => (await request(`${url()}/health/ready`)).status === 200)
   const authorization = `Bearer ${await simulator.identityProvider.signCallerToken()}`
   const answers = await Promise.all([
     request(url() + path),
