@@ -1,0 +1,26 @@
+/** A request that a {@link recordingFetch} has sent. */
+export interface SentRequest {
+  url: URL
+  headers: Headers
+  /** 0 before the response, and if there is none. */
+  status: number
+}
+
+/** A `fetch` that records its requests, oldest first. */
+export function recordingFetch(): { fetch: typeof fetch; requests: SentRequest[] } {
+  const requests: SentRequest[] = []
+  return {
+    requests,
+    fetch: async (input, init) => {
+      const request = {
+        url: new URL(String(input)),
+        headers: new Headers(init?.headers),
+        status: 0,
+      }
+      requests.push(request)
+      const response = await fetch(input, init)
+      request.status = response.status
+      return response
+    },
+  }
+}
