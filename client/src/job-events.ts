@@ -25,7 +25,10 @@ export async function readEvents(
   const parser = createParser({ onEvent, onRetry })
   const decoder = new TextDecoder()
   const reader = body.getReader()
-  while (!isOver()) {
+  let isLastRead = false
+  while (!isLastRead) {
+    // Reads once more: a canceled request would look like a failure, and the service ends the stream at once.
+    isLastRead = isOver()
     const { done, value } = await reader.read().catch((error: unknown) => {
       throw connectionFailed('The stream was interrupted', error)
     })

@@ -181,6 +181,20 @@ t.test('reconnects when nothing has arrived for 45 seconds', async (t) => {
   t.equal(retries[0]?.[0], 'No response for 45 s')
 })
 
+t.test('ends when all states are final, even if the server does not end the stream', async (t) => {
+  const { client, requests, options } = await startStreams(t, [
+    (response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      response.write(statusEvent('7', 'Completed', true))
+      setImmediate(() => response.write(': keep-alive\n'))
+    },
+  ])
+  const { ended, states } = collect(client.follow(['7'], options))
+  await ended
+  t.strictSame(states(), ['Completed'])
+  t.equal(requests.length, 1)
+})
+
 t.test('ends with a permanent problem of the stream', async (t) => {
   const { client, requests } = await startClient(t, { AUTH_MODE: 'jwt' }, { token: 'invalid' })
   await t.rejects(collect(client.follow([JOB_ID])).ended, { code: 'unauthenticated' })
