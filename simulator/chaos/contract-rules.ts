@@ -1,3 +1,4 @@
+import type { JobUpdate } from '../../client/src/index.ts'
 import type { JobQualityList } from '../../src/jobs/job-list.ts'
 import type { JobQuality } from '../../src/jobs/job-quality.ts'
 import type { Problem } from '../../src/problems/problem.ts'
@@ -30,18 +31,11 @@ export class ContractRules {
       : this.#violationOfList(jobIds, body as JobQualityList)
   }
 
-  /** How an event of a stream violates the contract; `undefined` if it does not. */
-  violationOfEvent(event: string | undefined, data: string): string | undefined {
-    const body: unknown = JSON.parse(data)
-    if (event === 'status') {
-      const quality = body as JobQuality
-      return this.#violationOfQuality(quality.jobId, quality)
-    }
-    if (event === 'problem') {
-      const problem = body as Problem
-      return this.#violationOfProblem(problem, problem.status)
-    }
-    return `unknown event ${event}`
+  /** How an update of the client package violates the contract; `undefined` if it does not. */
+  violationOfUpdate({ jobId, quality, problem }: JobUpdate): string | undefined {
+    return quality
+      ? this.#violationOfQuality(jobId, quality as JobQuality)
+      : this.#violationOfProblem(problem as Problem, problem.status)
   }
 
   #violationOfList(jobIds: readonly string[], { items }: JobQualityList): string | undefined {

@@ -113,12 +113,13 @@ const app = await buildApp(
   },
 )
 const url = await app.listen({ host: '127.0.0.1', port: 0 })
-const authorization = `Bearer ${await simulator.identityProvider.signCallerToken()}`
+const accessToken = await simulator.identityProvider.signCallerToken()
+const authorization = `Bearer ${accessToken}`
 const agent = new Agent({ connections: CALLERS })
 
 const caller = new ChaosCaller({
   url,
-  authorization,
+  accessToken,
   dispatcher: agent,
   jobs: { done: DONE, pending: PENDING, unknown: UNKNOWN, invalid: INVALID },
   maxResponseMs: MAX_RESPONSE_MS,
@@ -228,7 +229,7 @@ const total = [...counts.values()].reduce((sum, count) => sum + count, 0)
 process.stdout.write(
   [
     `seed ${values.seed}, ${SECONDS} s, ${CALLERS} callers, node ${process.version}`,
-    `${total} responses and events, ${cdfRequests} requests to CDF, recovered in ${Math.round(recoveryMs)} ms, heap ${heapBefore.toFixed(1)} → ${heapAfter.toFixed(1)} MiB`,
+    `${total} responses and updates, ${cdfRequests} requests to CDF, recovered in ${Math.round(recoveryMs)} ms, heap ${heapBefore.toFixed(1)} → ${heapAfter.toFixed(1)} MiB`,
     ...[...counts]
       .sort((a, b) => b[1] - a[1])
       .map(([kind, count]) => `${String(count).padStart(8)}  ${kind}`),
