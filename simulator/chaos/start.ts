@@ -3,6 +3,7 @@ import { Agent, request } from 'undici'
 import { buildApp } from '../../src/app.ts'
 import { scheduleTimeout } from '../../src/async/scheduler.ts'
 import { loadConfig } from '../../src/config/config.ts'
+import { seededRandom } from '../seeded-random.ts'
 import type { Fault } from '../upstream/fault.ts'
 import { lasting, SCORES } from '../upstream/simulated-job.ts'
 import { startSimulator } from '../upstream/start-simulator.ts'
@@ -40,17 +41,7 @@ const CDF_DELAY_MS = 10
 const MAX_WATCHED_JOBS = 300
 const ABUSED_JOBS = 400
 
-/** The generator mulberry32, since `Math.random` takes no seed. */
-function randomFrom(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-const random = randomFrom(Number(values.seed))
+const random = seededRandom(Number(values.seed))
 const oneOf = <T>(choices: readonly T[]): T => choices[Math.floor(random() * choices.length)] as T
 
 const CDF_FAULTS: readonly Fault[] = [
