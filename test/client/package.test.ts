@@ -1,11 +1,12 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import { build } from 'esbuild'
 import t from 'tap'
+import { callerToken } from '../../simulator/upstream/caller-token.ts'
 import { lasting, SCORES } from '../../simulator/upstream/simulated-job.ts'
 import { JOB_ID } from '../support/fixtures.ts'
 import { startService } from '../support/start-service.ts'
@@ -111,6 +112,21 @@ t.test('runs in the Node of this computer', async (t) => {
     'Completed',
     { [JOB_ID]: 'no problem', 7: 'job-not-found' },
     true,
+  ])
+})
+
+t.test('the sample in docs/clients.md follows jobs', async (t) => {
+  const page = await readFile(join(root, 'docs/clients.md'), 'utf8')
+  const [, sample = ''] = page.match(/```ts\n(import \{ createClient \}[^`]*)```/) ?? []
+  t.ok(sample.trim().split('\n').length <= 10)
+  const { url, simulator } = await startService(t, { environment: { AUTH_MODE: 'jwt' } })
+  const [done = '', unknown = ''] = sample.match(/[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}/g) ?? []
+  simulator.cdf.addJob(lasting(done, 'Completed', SCORES))
+  await writeFile(join(folder, 'sample.js'), sample.replace('http://127.0.0.1:3000', url))
+  environment.TOKEN = await callerToken(simulator)
+  t.strictSame((await run(folder, 'node', 'sample.js')).trim().split('\n').sort(), [
+    `${done} Completed`,
+    `${unknown} job-not-found`,
   ])
 })
 
