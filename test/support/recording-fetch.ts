@@ -4,6 +4,8 @@ export interface SentRequest {
   headers: Headers
   /** 0 before the response, and if there is none. */
   status: number
+  /** Whether the head of the response has arrived, or the request has failed. */
+  isAnswered: boolean
 }
 
 /** A `fetch` that records its requests, oldest first. */
@@ -16,11 +18,16 @@ export function recordingFetch(): { fetch: typeof fetch; requests: SentRequest[]
         url: new URL(String(input)),
         headers: new Headers(init?.headers),
         status: 0,
+        isAnswered: false,
       }
       requests.push(request)
-      const response = await fetch(input, init)
-      request.status = response.status
-      return response
+      try {
+        const response = await fetch(input, init)
+        request.status = response.status
+        return response
+      } finally {
+        request.isAnswered = true
+      }
     },
   }
 }
