@@ -34,6 +34,9 @@ const COMPOSITION = ['src/server.ts', 'src/run-service.ts', 'src/app.ts', 'src/c
 const ENTRIES = ['src/server.ts', 'src/check.ts']
 const core = filesOf('src').filter((file) => !COMPOSITION.includes(file))
 const service = [...filesOf('src'), ...filesOf('plugins'), ...filesOf('routes')]
+const client = filesOf('client/src')
+/** The public module of the client package; it exports only what others declare. */
+const CLIENT_ENTRY = 'client/src/index.ts'
 
 t.test('finds imports', async (t) => {
   t.ok(importsOf('plugins/index.ts').includes('plugins/job-quality.ts'))
@@ -104,6 +107,17 @@ t.test('the service uses no private member and no undocumented path', async (t) 
   }
 })
 
+t.test('the client package imports its own files and its dependencies only', async (t) => {
+  const { dependencies } = JSON.parse(readFileSync(join(root, 'client/package.json'), 'utf8'))
+  for (const file of client) {
+    const foreign = importsOf(file).filter(
+      (name) => !name.startsWith('client/src/') && !(name in dependencies),
+    )
+    t.strictSame(foreign, [], file)
+    t.notOk(importsOf(file).includes(CLIENT_ENTRY), file)
+  }
+})
+
 t.test('only the entries read the environment', async (t) => {
   for (const file of service.filter((name) => !ENTRIES.includes(name))) {
     t.notMatch(readFileSync(join(root, file), 'utf8'), /process\.env/, file)
@@ -111,7 +125,7 @@ t.test('only the entries read the environment', async (t) => {
 })
 
 t.test('files have specific names, and exports are named and documented', async (t) => {
-  for (const file of service) {
+  for (const file of [...service, ...client].filter((name) => name !== CLIENT_ENTRY)) {
     t.notMatch(file, /\/(utils?|helpers?|common|types|services?|managers?)\.ts$/, file)
     const source = readFileSync(join(root, file), 'utf8')
     t.notMatch(source, /export default/, file)

@@ -14,6 +14,7 @@ const filesIn = async (folder: string) =>
 const PAGES = [
   ...(await filesIn('.')),
   ...(await filesIn('docs')).map((name) => join('docs', name)),
+  'client/README.md',
 ].sort()
 const texts = new Map(
   await Promise.all(PAGES.map(async (page) => [page, await read(page)] as const)),
@@ -48,7 +49,7 @@ t.test('every link leads to a file and a heading that exist', async (t) => {
 })
 
 t.test('every path, script and variable that a page names exists', async (t) => {
-  const FOLDERS = 'src|plugins|routes|tools|simulator|bench|test|deploy|docs'
+  const FOLDERS = 'src|client|plugins|routes|tools|simulator|bench|test|deploy|docs'
   for (const page of PAGES) {
     const text = textOf(page)
     for (const [, path = ''] of text.matchAll(new RegExp(`\`((?:${FOLDERS})/[\\w./-]*)\``, 'g')))

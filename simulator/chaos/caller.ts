@@ -1,13 +1,15 @@
-import { createParser } from 'eventsource-parser'
-import type { Dispatcher } from 'undici'
-import { request } from 'undici'
+import type { Dispatcher, RequestInit } from 'undici'
+import { fetch, request } from 'undici'
+import type { Client, JobUpdate } from '../../client/src/index.ts'
+import { createClient, ProblemError } from '../../client/src/index.ts'
+import { systemTiming } from '../../client/src/timing.ts'
 import { ContractRules } from './contract-rules.ts'
 
 /** Options of {@link ChaosCaller}. */
 export interface ChaosCallerOptions {
   /** The URL of the service. */
   url: string
-  authorization: string
+  accessToken: string
   dispatcher: Dispatcher
   /** Job ids by kind. */
   jobs: Record<'done' | 'pending' | 'unknown' | 'invalid', readonly string[]>
@@ -21,7 +23,10 @@ export interface ChaosCallerOptions {
 
 const WAIT_SECONDS = 5
 
-/** Sends random requests, disconnects from some of them early, and checks each response against the contract. */
+/**
+ * Sends random requests, disconnects from some of them early, and checks each response against the contract. Streams and
+ * some waits use the client package.
+ */
 export class ChaosCaller {
   readonly violations: string[] = []
   /** Number of responses and events of each kind. */
@@ -30,9 +35,23 @@ export class ChaosCaller {
   isCdfHealthy = false
   readonly #options: ChaosCallerOptions
   readonly #rules = new ContractRules()
+  readonly #client: Client
 
   constructor(options: ChaosCallerOptions) {
     this.#options = options
+    const { url, accessToken, dispatcher, speed, random } = options
+    this.#client = createClient(
+      {
+        baseUrl: url,
+        token: accessToken,
+        fetch: (input, init) => fetch(String(input), { ...init, dispatcher } as RequestInit),
+      },
+      {
+        now: () => systemTiming.now() * speed,
+        schedule: (delayMs, task) => systemTiming.schedule(delayMs / speed, task),
+        random,
+      },
+    )
   }
 
   /** Sends one request: mostly for one job, sometimes for a list, with a wait, or for a stream. */
@@ -49,11 +68,12 @@ export class ChaosCaller {
     } else if (kind < 0.94) {
       const jobIds = this.#validIds(10)
       await this.#get(`/jobs/quality?${queryOf(jobIds)}`, jobIds, { maxMs: maxResponseMs })
-    } else if (kind < 0.97) {
+    } else if (kind < 0.96) {
       const jobId = this.#oneOf([...jobs.done, ...jobs.pending])
       const maxMs = maxResponseMs + (1_000 * WAIT_SECONDS) / speed
       await this.#get(`/jobs/${jobId}/quality`, [jobId], { maxMs, prefer: `wait=${WAIT_SECONDS}` })
-    } else await this.#stream(this.#validIds(3))
+    } else if (kind < 0.97) await this.#waitUntilDone(this.#oneOf([...jobs.done, ...jobs.pending]))
+    else await this.#follow(this.#validIds(3))
   }
 
   async #get(
@@ -61,14 +81,17 @@ export class ChaosCaller {
     jobIds: readonly string[],
     { maxMs, prefer }: { maxMs: number; prefer?: string },
   ): Promise<void> {
-    const { url, authorization, dispatcher, random } = this.#options
+    const { url, accessToken, dispatcher, random } = this.#options
     const disconnect = random() < 0.05 ? AbortSignal.timeout(Math.ceil(random() * 50)) : undefined
     const startedAtMs = performance.now()
     const { isCdfHealthy } = this
     try {
       const response = await request(`${url}${path}`, {
         dispatcher,
-        headers: { authorization, ...(prefer !== undefined && { prefer }) },
+        headers: {
+          authorization: `Bearer ${accessToken}`,
+          ...(prefer !== undefined && { prefer }),
+        },
         ...(disconnect && { signal: disconnect }),
       })
       const text = await response.body.text()
@@ -85,26 +108,51 @@ export class ChaosCaller {
     }
   }
 
-  async #stream(jobIds: readonly string[]): Promise<void> {
-    const { url, authorization, dispatcher, random } = this.#options
-    const path = `/jobs/quality/events?${queryOf(jobIds)}`
-    const disconnect = AbortSignal.timeout(Math.ceil(random() * 500))
-    const { isCdfHealthy } = this
-    const parser = createParser({
-      onEvent: ({ event, data }) => {
-        this.#note(path, this.#rules.violationOfEvent(event, data))
-        this.#noteProblems(path, problemCodesIn(data), isCdfHealthy)
-        this.#count(`event ${event}`)
-      },
+  async #waitUntilDone(jobId: string): Promise<void> {
+    const path = `wait until ${jobId} is done`
+    await this.#useClient(path, async (options) => {
+      await this.#client.waitUntilDone(jobId, {
+        ...options,
+        onChange: (quality) => this.#noteUpdate(path, { jobId, quality, problem: null }),
+      })
     })
-    try {
-      const options = { dispatcher, headers: { authorization }, signal: disconnect }
-      const { statusCode, body } = await request(`${url}${path}`, options)
-      if (statusCode !== 200) this.#note(path, `status ${statusCode}`)
-      for await (const chunk of body) parser.feed(String(chunk))
-    } catch (error) {
-      if (!disconnect.aborted) this.#note(path, `failed: ${String(error)}`)
+  }
+
+  async #follow(jobIds: readonly string[]): Promise<void> {
+    const path = `follow ${jobIds}`
+    await this.#useClient(path, async (options) => {
+      for await (const update of this.#client.follow(jobIds, options))
+        this.#noteUpdate(path, update)
+    })
+  }
+
+  /** Uses the client for up to 500 ms. No connection may fail, and no problem may end the work. */
+  async #useClient(
+    path: string,
+    work: (options: {
+      signal: AbortSignal
+      onRetry: (error: ProblemError) => void
+    }) => Promise<void>,
+  ): Promise<void> {
+    const signal = AbortSignal.timeout(Math.ceil(this.#options.random() * 500))
+    const { isCdfHealthy } = this
+    const onRetry = ({ code }: ProblemError) => {
+      if (code === 'connection-failed' || code === 'unexpected-response') this.#note(path, code)
+      this.#noteProblems(path, [code], isCdfHealthy)
     }
+    try {
+      await work({ signal, onRetry })
+    } catch (error) {
+      if (error === signal.reason) return
+      if (error instanceof ProblemError && !isCdfHealthy) onRetry(error)
+      else this.#note(path, `failed: ${String(error)}`)
+    }
+  }
+
+  #noteUpdate(path: string, update: JobUpdate): void {
+    this.#note(path, this.#rules.violationOfUpdate(update))
+    this.#noteProblems(path, update.problem ? [update.problem.code] : [], this.isCdfHealthy)
+    this.#count(`update ${update.problem ? update.problem.code : update.quality.status}`)
   }
 
   #validIds(count: number): string[] {

@@ -1,7 +1,8 @@
-import type { JobProblem } from '../../src/jobs/job-event.ts'
+import type { JobUpdate } from '../../client/src/index.ts'
 import type { JobQualityList } from '../../src/jobs/job-list.ts'
 import type { JobQuality } from '../../src/jobs/job-quality.ts'
 import type { Problem } from '../../src/problems/problem.ts'
+import type { ProblemCode } from '../../src/problems/problem-types.ts'
 import { PROBLEM_TYPES } from '../../src/problems/problem-types.ts'
 
 /** Checks responses against the rules of the contract that do not depend on what CDF returned. */
@@ -31,19 +32,11 @@ export class ContractRules {
       : this.#violationOfList(jobIds, body as JobQualityList)
   }
 
-  /** How an event of a stream violates the contract; `undefined` if it does not. */
-  violationOfEvent(event: string | undefined, data: string): string | undefined {
-    const body: unknown = JSON.parse(data)
-    if (event === 'status') {
-      const quality = body as JobQuality
-      return this.#violationOfQuality(quality.jobId, quality)
-    }
-    if (event === 'problem') {
-      const { code } = body as JobProblem
-      const status = PROBLEM_TYPES[code]?.status
-      return this.#violationOfProblem({ ...(body as JobProblem), status }, status)
-    }
-    return `unknown event ${event}`
+  /** How an update of the client package violates the contract; `undefined` if it does not. */
+  violationOfUpdate({ jobId, quality, problem }: JobUpdate): string | undefined {
+    if (quality) return this.#violationOfQuality(jobId, quality as JobQuality)
+    const status = PROBLEM_TYPES[problem.code as ProblemCode]?.status
+    return this.#violationOfProblem({ ...(problem as Problem), status }, status)
   }
 
   #violationOfList(jobIds: readonly string[], { items }: JobQualityList): string | undefined {

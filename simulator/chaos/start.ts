@@ -3,6 +3,7 @@ import { Agent, request } from 'undici'
 import { buildApp } from '../../src/app.ts'
 import { scheduleTimeout } from '../../src/async/scheduler.ts'
 import { loadConfig } from '../../src/config/config.ts'
+import { seededRandom } from '../seeded-random.ts'
 import type { Fault } from '../upstream/fault.ts'
 import { lasting, SCORES } from '../upstream/simulated-job.ts'
 import { startSimulator } from '../upstream/start-simulator.ts'
@@ -40,17 +41,7 @@ const CDF_DELAY_MS = 10
 const MAX_WATCHED_JOBS = 300
 const ABUSED_JOBS = 400
 
-/** The generator mulberry32, since `Math.random` takes no seed. */
-function randomFrom(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-const random = randomFrom(Number(values.seed))
+const random = seededRandom(Number(values.seed))
 const oneOf = <T>(choices: readonly T[]): T => choices[Math.floor(random() * choices.length)] as T
 
 const CDF_FAULTS: readonly Fault[] = [
@@ -113,12 +104,13 @@ const app = await buildApp(
   },
 )
 const url = await app.listen({ host: '127.0.0.1', port: 0 })
-const authorization = `Bearer ${await simulator.identityProvider.signCallerToken()}`
+const accessToken = await simulator.identityProvider.signCallerToken()
+const authorization = `Bearer ${accessToken}`
 const agent = new Agent({ connections: CALLERS })
 
 const caller = new ChaosCaller({
   url,
-  authorization,
+  accessToken,
   dispatcher: agent,
   jobs: { done: DONE, pending: PENDING, unknown: UNKNOWN, invalid: INVALID },
   maxResponseMs: MAX_RESPONSE_MS,
@@ -228,7 +220,7 @@ const total = [...counts.values()].reduce((sum, count) => sum + count, 0)
 process.stdout.write(
   [
     `seed ${values.seed}, ${SECONDS} s, ${CALLERS} callers, node ${process.version}`,
-    `${total} responses and events, ${cdfRequests} requests to CDF, recovered in ${Math.round(recoveryMs)} ms, heap ${heapBefore.toFixed(1)} → ${heapAfter.toFixed(1)} MiB`,
+    `${total} responses and updates, ${cdfRequests} requests to CDF, recovered in ${Math.round(recoveryMs)} ms, heap ${heapBefore.toFixed(1)} → ${heapAfter.toFixed(1)} MiB`,
     ...[...counts]
       .sort((a, b) => b[1] - a[1])
       .map(([kind, count]) => `${String(count).padStart(8)}  ${kind}`),

@@ -1,4 +1,5 @@
-import { randomUUID } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
+import { readdirSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { stripTypeScriptTypes } from 'node:module'
@@ -66,7 +67,7 @@ export function addDemoPage(simulator: Simulator, options: DemoPageOptions): voi
     response.writeHead(status ?? 200, {
       'content-type': type,
       'cache-control': 'no-store',
-      'content-security-policy': contentSecurityPolicy(serviceUrl),
+      'content-security-policy': contentSecurityPolicy(serviceUrl, body),
       'referrer-policy': 'no-referrer',
       'x-content-type-options': 'nosniff',
     })
@@ -83,7 +84,7 @@ function json(body: unknown, status = 200): PageResponse {
 }
 
 const page = (name: string) => new URL(`./page/${name}`, import.meta.url)
-const parser = (name: string) => new URL(name, import.meta.resolve('eventsource-parser/stream'))
+const CLIENT = new URL('../../client/src/', import.meta.url)
 
 /** The files of the page, by route. */
 const FILES: ReadonlyMap<string, URL> = new Map([
@@ -91,12 +92,11 @@ const FILES: ReadonlyMap<string, URL> = new Map([
   ['GET /demo/page.css', page('page.css')],
   ['GET /demo/page.ts', page('page.ts')],
   ['GET /demo/job-column.ts', page('job-column.ts')],
-  ['GET /demo/job-stream.ts', page('job-stream.ts')],
   ['GET /demo/poll-count.ts', page('poll-count.ts')],
-  // `stream.js` imports the other two by relative paths.
-  ['GET /demo/eventsource-parser/stream.js', parser('stream.js')],
-  ['GET /demo/eventsource-parser/parse.js', parser('parse.js')],
-  ['GET /demo/eventsource-parser/errors.js', parser('errors.js')],
+  ['GET /demo/eventsource-parser.js', new URL(import.meta.resolve('eventsource-parser'))],
+  ...readdirSync(CLIENT).map(
+    (name) => [`GET /demo/client/${name}`, new URL(name, CLIENT)] as const,
+  ),
 ])
 
 async function readPageFile(route: string): Promise<PageResponse | undefined> {
@@ -121,10 +121,13 @@ function stripTypes(source: string): string {
   }
 }
 
-function contentSecurityPolicy(serviceUrl: string): string {
+/** Allows the page's own files and its import map. */
+function contentSecurityPolicy(serviceUrl: string, body: string): string {
+  const [, importMap = ''] = body.match(/<script type="importmap">(.*?)<\/script>/s) ?? []
+  const importMapHash = createHash('sha256').update(importMap).digest('base64')
   return [
     "default-src 'none'",
-    "script-src 'self'",
+    `script-src 'self' 'sha256-${importMapHash}'`,
     "style-src 'self'",
     'img-src data:',
     `connect-src 'self' ${new URL(serviceUrl).origin}`,

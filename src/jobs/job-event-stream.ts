@@ -116,6 +116,7 @@ export class JobEventStream extends Readable implements JobSubscriber {
       if (this.#sentTags.size === 0) events += RETRY
       this.#sentTags.set(jobId, tagOf(jobId, result))
       events += eventFields(jobId, result, context)
+      // The last field: some clients use an id before its event is complete.
       events += `id: ${eventId(jobIds.map((id) => this.#sentTags.get(id) ?? ''))}\n\n`
     }
     this.#pending.clear()

@@ -70,12 +70,13 @@ t.test('every panel of the dashboard shows data after requests and faults', { sk
   ])
   t.teardown(() => prometheus.kill('SIGKILL'))
 
-  const authorization = `Bearer ${await simulator.identityProvider.signCallerToken()}`
+  const accessToken = await simulator.identityProvider.signCallerToken()
+  const authorization = `Bearer ${accessToken}`
   const agent = new Agent({ connections: 20 })
   t.teardown(() => agent.destroy())
   const caller = new ChaosCaller({
     url,
-    authorization,
+    accessToken,
     dispatcher: agent,
     jobs: { done, pending, unknown: ['8', '9'], invalid: ['0012'] },
     maxResponseMs: 20_000,

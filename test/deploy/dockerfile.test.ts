@@ -1,7 +1,7 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { cp, mkdir, readdir, readFile } from 'node:fs/promises'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, join, relative, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { parse } from 'yaml'
@@ -34,22 +34,23 @@ const npmEnvironment = Object.fromEntries(
   ),
 )
 
+const npm = (folder: string, ...args: string[]) =>
+  promisify(execFile)('npm', args, { cwd: folder, env: npmEnvironment })
+
 /**
  * Creates the same files as `npm ci --omit=dev`, from the packages of this project: npm would need ten times as long.
- * `npm ls` fails if a package is missing or has a wrong version.
+ * The image does not contain the folders of the workspaces, so npm skips them. `npm ls` fails if a package is missing or
+ * has a wrong version.
  */
 async function installProductionPackages(folder: string): Promise<void> {
-  const lock: { packages: Record<string, { dev?: true }> } = JSON.parse(
-    await readFile(join(root, 'package-lock.json'), 'utf8'),
-  )
-  const paths = Object.keys(lock.packages).filter(
-    (path) => /^node_modules\/(@[^/]+\/)?[^/]+$/.test(path) && !lock.packages[path]?.dev,
-  )
-  for (const path of paths) await cp(join(root, path), join(folder, path), { recursive: true })
-  await promisify(execFile)('npm', ['ls', '--omit=dev', '--all'], {
-    cwd: folder,
-    env: npmEnvironment,
-  })
+  const { stdout } = await npm(root, 'ls', '--omit=dev', '--all', '--parseable', '--no-workspaces')
+  for (const path of stdout.trim().split('\n').slice(1)) {
+    const target = join(folder, relative(root, path))
+    // Nested packages come with the outer one.
+    if (!/node_modules.*node_modules/.test(relative(root, path)))
+      await cp(path, target, { recursive: true })
+  }
+  await npm(folder, 'ls', '--omit=dev', '--all')
 }
 
 t.test('the images have the version of Node in package.json', async (t) => {
@@ -100,6 +101,9 @@ t.test('builds a service that answers requests', async (t) => {
       await cp(join(root, source), destination, { recursive: true })
     }
   }
+  const { stdout } = await npm(image, 'ci', '--omit=dev', '--dry-run', '--offline')
+  t.match(stdout, /^add fastify /m)
+  t.notMatch(stdout, /^add (eventsource-parser|@cdf-job-quality)/m, 'without the client package')
   await installProductionPackages(image)
   t.strictSame((await readdir(image)).sort(), [
     '.npmrc',
@@ -112,7 +116,15 @@ t.test('builds a service that answers requests', async (t) => {
     'src',
   ])
   const packages = await readdir(join(image, 'node_modules'))
-  for (const tool of ['tap', 'typescript', '@biomejs', 'oidc-provider', 'node', 'pino-pretty'])
+  for (const tool of [
+    'tap',
+    'typescript',
+    '@biomejs',
+    'oidc-provider',
+    'node',
+    'pino-pretty',
+    '@cdf-job-quality',
+  ])
     t.notOk(packages.includes(tool), tool)
 
   const compile = 'node src/server.ts 2>/dev/null || [ $? = 78 ]'

@@ -89,7 +89,11 @@ t.test('Dependabot updates all ecosystems', async (t) => {
 
 t.test('all repository URLs contain the same placeholder', async (t) => {
   t.match(await read('.github/CODEOWNERS'), /^\* @your-org\/cdf-job-quality$/m)
-  for (const file of ['deploy/prometheus/alerts.yaml', 'deploy/grafana/dashboard.json']) {
+  for (const file of [
+    'client/package.json',
+    'deploy/prometheus/alerts.yaml',
+    'deploy/grafana/dashboard.json',
+  ]) {
     const homes = (await read(file)).matchAll(/https:\/\/github\.com\/([\w-]+\/[\w-]+)/g)
     for (const [, home] of homes) t.equal(home, 'your-org/cdf-job-quality', file)
   }

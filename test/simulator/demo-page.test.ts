@@ -135,7 +135,6 @@ t.test(
       times: 1,
     })
     await page.goto(pageUrl)
-    await waitForConnection(page, /the service sent 401.*Reconnecting/)
     await waitForConnection(page, 'Live')
     await waitForHeaders(page, ['Queued'])
 

@@ -1,27 +1,15 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
-import { chromium } from 'playwright-core'
 import type { Test } from 'tap'
 import root from 'tap'
-
-/** The path on Debian. `playwright-core` does not include a browser. */
-const CHROMIUM = '/usr/bin/chromium'
-const ARGUMENTS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-]
+import { CHROMIUM, launchChromium } from '../../simulator/chromium.ts'
 
 let browser: Promise<Browser> | undefined
 
 /** Starts the browser, which all tests of a file share. */
 function launch(): Promise<Browser> {
-  const launched = chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS })
+  const launched = launchChromium()
   root.teardown(async () => (await launched).close())
   return launched
 }

@@ -40,18 +40,31 @@ export async function startService(t: Test, options: ServiceOptions = {}): Promi
   const simulator = await startSimulator(options.simulator)
   t.teardown(() => simulator.close())
   options.prepare?.(simulator)
+  const clock = options.clock === 'fake' ? new FakeClock() : undefined
+  return startInstance(t, simulator, options.environment, clock)
+}
+
+/**
+ * Starts an instance of the service for a running simulator. It stops at the end of the test.
+ * @param clock default: the real clock
+ */
+export async function startInstance(
+  t: Test,
+  simulator: Simulator,
+  environment: Record<string, string> = {},
+  clock?: FakeClock,
+): Promise<Service> {
   const logs: Record<string, unknown>[] = []
-  const clock = new FakeClock()
   const config = loadConfig({
     ...simulator.environment,
     AUTH_MODE: 'none',
     // Raw requests of tests have any Host.
     AUTH_ALLOW_ANONYMOUS: 'true',
     METRICS_PORT: '0',
-    ...options.environment,
+    ...environment,
   })
   const app = await buildApp(config, {
-    ...(options.clock === 'fake' && { now: clock.now, schedule: clock.schedule }),
+    ...(clock && { now: clock.now, schedule: clock.schedule }),
     random: () => 0,
     logDestination: { write: (line) => logs.push(JSON.parse(line)) },
   })
@@ -66,7 +79,7 @@ export async function startService(t: Test, options: ServiceOptions = {}): Promi
     app,
     simulator,
     logs,
-    clock,
+    clock: clock ?? new FakeClock(),
     get,
     quality: (jobId = JOB_ID, headers = {}) => get(`/jobs/${jobId}/quality`, headers),
   }

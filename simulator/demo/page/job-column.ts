@@ -1,6 +1,6 @@
+import type { JobUpdate } from '@cdf-job-quality/client'
+import { isFinal } from '@cdf-job-quality/client'
 import type { DemoPageJob } from '../page-jobs.ts'
-import type { JobUpdate } from './job-stream.ts'
-import { isFinal } from './job-stream.ts'
 
 /** The lowest good score and the lowest medium score, in percent. */
 const GOOD = 80

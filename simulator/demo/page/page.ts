@@ -1,7 +1,7 @@
+import type { JobUpdate } from '@cdf-job-quality/client'
+import { createClient } from '@cdf-job-quality/client'
 import type { DemoPageJob } from '../page-jobs.ts'
 import { createElement, jobColumn, timeOfDay } from './job-column.ts'
-import type { JobUpdate, StreamState } from './job-stream.ts'
-import { followJobs } from './job-stream.ts'
 import { pollCount } from './poll-count.ts'
 
 /** The jobs that the page shows. */
@@ -70,14 +70,30 @@ async function show(setId: string): Promise<void> {
   const timer = setInterval(tryToCount, COUNT_INTERVAL_MS)
   signal.addEventListener('abort', () => clearInterval(timer))
 
-  const jobIds = [...columns.keys()]
-  followJobs(jobIds, {
-    serviceUrl,
-    getToken: async () => (await getJson<{ token: string }>('/demo/token')).token,
-    onUpdate,
-    onState: (state) => showState(state, jobIds.length),
-    signal,
+  const client = createClient({
+    baseUrl: serviceUrl,
+    token: async () => (await getJson<{ token: string }>('/demo/token')).token,
   })
+  const onOpen = () => showState('live', `Live: one stream for ${columns.size} jobs`)
+  showState('connecting', 'Connecting …')
+  follow(client.follow([...columns.keys()], { signal, onOpen, onRetry }), onUpdate).catch(
+    (error: Error) => {
+      if (!signal.aborted) showState('lost', `The stream has failed: ${error.message}`)
+    },
+  )
+}
+
+function onRetry({ message }: Error, delayMs: number): void {
+  const seconds = Math.round(delayMs / 1000)
+  showState('lost', `Connection lost (${message}). Reconnecting in ${seconds} seconds …`)
+}
+
+async function follow(
+  updates: AsyncIterable<JobUpdate>,
+  onUpdate: (update: JobUpdate) => void,
+): Promise<void> {
+  for await (const update of updates) onUpdate(update)
+  showState('ended', 'No more changes: the stream has ended')
 }
 
 /** Adds new jobs to the simulated CDF and shows them. */
@@ -89,21 +105,15 @@ async function start(): Promise<void> {
     // The URL may name the previous jobs.
     history.replaceState(null, '', '/demo')
   } catch {
-    connection.textContent = 'The demo does not respond. Is it still running?'
-    connection.dataset.state = 'lost'
+    showState('lost', 'The demo does not respond. Is it still running?')
   } finally {
     restart.disabled = false
   }
 }
 
-function showState({ name, reason }: StreamState, jobCount: number): void {
-  connection.dataset.state = name
-  connection.textContent = {
-    connecting: 'Connecting …',
-    live: `Live: one stream for ${jobCount} jobs`,
-    lost: `Connection lost (${reason}). Reconnecting in 2 seconds …`,
-    ended: 'No more changes: the stream has ended',
-  }[name]
+function showState(state: 'connecting' | 'live' | 'lost' | 'ended', text: string): void {
+  connection.dataset.state = state
+  connection.textContent = text
 }
 
 function showBars(service: number, polls: number): void {

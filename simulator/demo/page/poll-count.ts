@@ -1,4 +1,4 @@
-import type { JobUpdate } from './job-stream.ts'
+import type { JobUpdate } from '@cdf-job-quality/client'
 
 /** The polling interval of CDF's own front end, in milliseconds. */
 const POLL_INTERVAL_MS = 5_000
