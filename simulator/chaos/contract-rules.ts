@@ -2,6 +2,7 @@ import type { JobUpdate } from '../../client/src/index.ts'
 import type { JobQualityList } from '../../src/jobs/job-list.ts'
 import type { JobQuality } from '../../src/jobs/job-quality.ts'
 import type { Problem } from '../../src/problems/problem.ts'
+import type { ProblemCode } from '../../src/problems/problem-types.ts'
 import { PROBLEM_TYPES } from '../../src/problems/problem-types.ts'
 
 /** Checks responses against the rules of the contract that do not depend on what CDF returned. */
@@ -33,9 +34,9 @@ export class ContractRules {
 
   /** How an update of the client package violates the contract; `undefined` if it does not. */
   violationOfUpdate({ jobId, quality, problem }: JobUpdate): string | undefined {
-    return quality
-      ? this.#violationOfQuality(jobId, quality as JobQuality)
-      : this.#violationOfProblem(problem as Problem, problem.status)
+    if (quality) return this.#violationOfQuality(jobId, quality as JobQuality)
+    const { status } = PROBLEM_TYPES[problem.code as ProblemCode] ?? {}
+    return this.#violationOfProblem({ ...problem, status } as Problem, status)
   }
 
   #violationOfList(jobIds: readonly string[], { items }: JobQualityList): string | undefined {
