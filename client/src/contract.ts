@@ -89,8 +89,8 @@ export interface Problem {
   /** The URL of a page about the problem, absolute or relative to the service. */
   readonly type: string
   readonly title: string
-  /** The HTTP status, 400 to 599; absent in a stream. */
-  readonly status?: number
+  /** The HTTP status, 400 to 599. */
+  readonly status: number
   /** What happened, for people. */
   readonly detail: string
   readonly code: ProblemCode
@@ -102,10 +102,13 @@ export interface Problem {
   readonly retryAfterSeconds?: number
 }
 
+/** The problem of one job among others. In a stream it has no `status`, which is that of an HTTP response. */
+export type JobProblem = Omit<Problem, 'status'> & Partial<Pick<Problem, 'status'>>
+
 /** One job with its quality or, if that cannot be read, its problem. */
 export type JobUpdate =
   | { readonly jobId: string; readonly quality: JobQuality; readonly problem: null }
-  | { readonly jobId: string; readonly quality: null; readonly problem: Problem }
+  | { readonly jobId: string; readonly quality: null; readonly problem: JobProblem }
 
 /** Whether no other update of the job follows: it is done, or its problem is permanent. */
 export function isFinal({ quality, problem }: JobUpdate): boolean {

@@ -1,5 +1,6 @@
 export type {
   JobMatcher,
+  JobProblem,
   JobQuality,
   JobScores,
   JobStatus,

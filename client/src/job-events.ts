@@ -1,6 +1,6 @@
 import type { EventSourceMessage } from 'eventsource-parser'
 import { createParser } from 'eventsource-parser'
-import type { JobQuality, JobUpdate, Problem } from './contract.ts'
+import type { JobProblem, JobQuality, JobUpdate } from './contract.ts'
 import { connectionFailed, ProblemError } from './problem-error.ts'
 
 /** Options of {@link readEvents}. */
@@ -56,7 +56,7 @@ export function jobStateOf({ event, data }: EventSourceMessage): JobState | unde
     return { update: { jobId: quality.jobId, quality, problem: null }, tag: data }
   }
   if (event === 'problem') {
-    const { jobId, ...problem } = parse<Problem & { jobId: string }>(data)
+    const { jobId, ...problem } = parse<JobProblem & { jobId: string }>(data)
     return { update: { jobId, quality: null, problem }, tag: problem.code }
   }
   return undefined

@@ -1,9 +1,12 @@
 /** Greatest number of jobs in one request. */
 const MAX_JOBS = 100
 
+/** A longer id is no job id. The service cuts it in its responses, too. */
+const MAX_LENGTH = 64
+
 /** The canonical form of a job id: UUIDs are in lower case, integers stay as they are. */
 export function canonicalJobId(jobId: string): string {
-  return jobId.toLowerCase()
+  return jobId.slice(0, MAX_LENGTH).toLowerCase()
 }
 
 /** Repeats the parameter `jobId`. */

@@ -59,7 +59,7 @@ export function problemErrorOf(response: Response, text: string): ProblemError {
   if (!problem) return unexpectedResponse(response)
   const { code, detail, status, requestId, retryAfterSeconds } = problem
   return new ProblemError(code, detail, {
-    status: status ?? response.status,
+    status,
     requestId,
     retryAfterSeconds: retryAfterSeconds ?? retryAfterSecondsOf(response.headers),
   })

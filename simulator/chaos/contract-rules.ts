@@ -35,8 +35,8 @@ export class ContractRules {
   /** How an update of the client package violates the contract; `undefined` if it does not. */
   violationOfUpdate({ jobId, quality, problem }: JobUpdate): string | undefined {
     if (quality) return this.#violationOfQuality(jobId, quality as JobQuality)
-    const status = PROBLEM_TYPES[problem.code as ProblemCode]?.status
-    return this.#violationOfProblem({ ...(problem as Problem), status }, status)
+    const { status } = PROBLEM_TYPES[problem.code as ProblemCode] ?? {}
+    return this.#violationOfProblem({ ...problem, status } as Problem, status)
   }
 
   #violationOfList(jobIds: readonly string[], { items }: JobQualityList): string | undefined {

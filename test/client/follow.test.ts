@@ -76,7 +76,7 @@ t.test('follows jobs over one stream until the state of each one is final', asyn
   )
   t.match(
     received.find(({ jobId }) => jobId === unknown),
-    { quality: null, problem: { code: 'job-not-found', status: undefined } },
+    { quality: null, problem: { code: 'job-not-found' } },
   )
   t.equal(states().length, 5)
   t.equal(requests.length, 1)
@@ -119,6 +119,21 @@ t.test('reconnects with Last-Event-ID, and does not repeat a state', async (t) =
   t.equal(requests.length, 2)
   t.equal(requests[0]?.headers.get('last-event-id'), null)
   t.match(requests[1]?.headers.get('last-event-id'), /^"[\w-]+"$/)
+})
+
+t.test('gives the problem of an id that is no job id, also of a long one', async (t) => {
+  const long = 'X'.repeat(100)
+  const problems = ['nonsense', long.slice(0, 64).toLowerCase()].map(
+    (jobId) => `event: problem\ndata: {"jobId":"${jobId}","code":"invalid-job-id"}\n\n`,
+  )
+  const { client, requests } = await startStreams(t, [problems.join('')])
+  const { received, ended, states } = collect(client.follow(['nonsense', long]))
+  await ended
+  t.strictSame(states(), ['invalid-job-id', 'invalid-job-id'])
+  t.strictSame(
+    requests[0]?.url.searchParams.getAll('jobId'),
+    received.map(({ jobId }) => jobId),
+  )
 })
 
 t.test('ends if the service has sent everything before', async (t) => {

@@ -1,6 +1,7 @@
 /** The types of the client package must match those that a generator makes of the contract. This file must compile. */
 import type {
   JobMatcher,
+  JobProblem,
   JobQuality,
   JobScores,
   JobStatus,
@@ -8,7 +9,7 @@ import type {
   Problem,
   ProblemCode,
 } from '../../client/src/index.ts'
-import type { JobStatus as KnownStatus } from '../../src/jobs/job-quality.ts'
+import type { JOB_STATUSES } from '../../src/jobs/job-quality.ts'
 import type { ProblemCode as KnownCode } from '../../src/problems/problem-types.ts'
 import type { components } from './generated/openapi-fetch.ts'
 
@@ -38,7 +39,7 @@ export const sameMembers: [
 ] = [true, true, true, true, true, true]
 
 export const sameOpenSets: [
-  Same<Named<JobStatus>, KnownStatus>,
+  Same<Named<JobStatus>, (typeof JOB_STATUSES)[number]>,
   Same<Named<ProblemCode>, KnownCode | ClientCode>,
 ] = [true, true]
 
@@ -46,6 +47,6 @@ export const sameOpenSets: [
 export function accepted(
   quality: Schemas['JobQuality'],
   { jobId, ...problem }: Schemas['JobProblem'],
-): [JobQuality, Problem, string] {
+): [JobQuality, JobProblem, string] {
   return [quality, problem, jobId]
 }
