@@ -1,7 +1,7 @@
 /** The code of a caller that uses a client of @hey-api/openapi-ts. It must compile without changes. */
 import { createClient } from './generated/hey-api/client/index.ts'
-import type { JobQuality, Problem } from './generated/hey-api/index.ts'
-import { getJobQuality, listJobQualities } from './generated/hey-api/index.ts'
+import type { JobQuality, JobStatus, Problem, ProblemCode } from './generated/hey-api/index.ts'
+import { getJobQuality, listJobQualities, streamJobQualities } from './generated/hey-api/index.ts'
 
 const [baseUrl = '', token = '', jobId = '', unknownJobId = ''] = process.argv.slice(2)
 const client = createClient({ baseUrl, auth: token })
@@ -9,16 +9,15 @@ const client = createClient({ baseUrl, auth: token })
 /** Describes a job for people. */
 function describe({ status, scores, errorMessage }: JobQuality): string {
   switch (status) {
-    case 'Queued':
-    case 'Running':
-    case 'Unknown':
-      return 'not done'
     case 'Failed':
       return errorMessage ?? 'failed'
     case 'Completed':
       return typeof scores?.qualityPercent === 'number'
         ? `${scores.qualityPercent.toFixed(2)} %`
         : 'no score'
+    // A later version may send a status that this code does not know.
+    default:
+      return 'not done'
   }
 }
 
@@ -34,10 +33,10 @@ export function incorrectUses(quality: JobQuality, problem: Problem): unknown[] 
     quality.scores.qualityPercent,
     // @ts-expect-error: a score may be missing.
     quality.scores?.qualityPercent.toFixed(2),
-    // @ts-expect-error: no such status.
-    quality.status === 'Done',
-    // @ts-expect-error: no such code.
-    problem.code === 'no-such-job',
+    // @ts-expect-error: not one of the known statuses.
+    'Done' satisfies JobStatus,
+    // @ts-expect-error: not one of the known codes.
+    'no-such-job' satisfies ProblemCode,
     // @ts-expect-error: not every problem has this member.
     problem.retryAfterSeconds.toFixed(),
     // @ts-expect-error: no such member.
@@ -59,11 +58,19 @@ const again = await getJobQuality({
 const unknown = await getJobQuality({ client, path: { jobId: unknownJobId } })
 const batch = await listJobQualities({ client, query: { jobId: [jobId, unknownJobId] } })
 
+const { stream } = await streamJobQualities({ client, query: { jobId: [jobId, unknownJobId] } })
+const followed: string[] = []
+for await (const event of stream) {
+  if (typeof event !== 'object') continue
+  followed.push('code' in event ? event.code : describe(event))
+}
+
 console.log(
   JSON.stringify({
     read: read.data && describe(read.data),
     again: again.response?.status,
     unknown: unknown.error && describeProblem(unknown.error),
+    followed: followed.sort(),
     batch: batch.data?.items.map(
       ({ quality, problem }) =>
         (quality && describe(quality)) ?? (problem && describeProblem(problem)),
