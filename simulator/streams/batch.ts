@@ -19,7 +19,7 @@ const MAX_CUTS = 5
 /** About the size of the headers and of three events. */
 const MAX_CUT_AT = 3_000
 const MAX_STALL_MS = 50
-/** A client that has not stopped by then is stuck. The jobs are done after 1.2 s. */
+/** A client that has not stopped by then is stuck. The jobs are done after 1.2 s at most. */
 const MAX_RUN_MS = 60_000
 
 /**
@@ -33,32 +33,44 @@ export async function runBatch(
   random: () => number,
 ): Promise<Run[]> {
   const jobIds = Array.from({ length: JOBS }, () => randomUUID())
-  for (const jobId of jobIds.slice(1)) addJob(jobId, random)
+  const startJobs = jobIds.slice(1).map((jobId) => addJob(jobId, random))
   const query = jobIds.map((jobId) => `jobId=${jobId}`).join('&')
-  const runReader = async (reader: StreamReader) => {
-    const { name, followAll, acceptsPartialHeads, usesIdEarly, hasNoDuplicates } = reader
-    const options = { port, keepsHeads: acceptsPartialHeads, keepsEventEnds: usesIdEarly }
-    const proxies = await Promise.all(
-      Array.from({ length: runsPerReader }, () =>
-        startCuttingProxy({ ...options, cuts: randomCuts(random) }),
-      ),
-    )
+  const followers = await Promise.all(
+    readers.map(async (reader) => {
+      const { acceptsPartialHeads: keepsHeads, usesIdEarly: keepsEventEnds } = reader
+      const options = { port, keepsHeads, keepsEventEnds }
+      const plans = Array.from({ length: runsPerReader }, () => randomCuts(random))
+      const starting = plans.map((cuts) => startCuttingProxy({ ...options, cuts }))
+      return { reader, proxies: await Promise.all(starting) }
+    }),
+  )
+  const proxies = followers.flatMap((follower) => follower.proxies)
+  const running = followers.map(async ({ reader, proxies }) => {
     const urls = proxies.map(({ url }) => `${url}/jobs/quality/events?${query}`)
-    const events = await Promise.race([followAll(urls), timeLimit()])
-    const runs = proxies.map((proxy, index): Run => {
-      const received = events?.[index] ?? []
-      const violations = [
-        ...(events ? [] : ['the client does not stop']),
-        ...violationsOf(received, jobIds, hasNoDuplicates ?? false),
-        ...violationsOfConnections(proxy),
-      ]
-      const [connections, cuts] = [proxy.connections(), proxy.cuts()]
-      return { reader: name, connections, cuts, events: received.length, violations }
-    })
-    for (const proxy of proxies) proxy.close()
-    return runs
-  }
-  return (await Promise.all(readers.map(runReader))).flat()
+    const events = await Promise.race([reader.followAll(urls), timeLimit()])
+    return proxies.map((proxy, index) => reportRun(reader, proxy, jobIds, events?.[index]))
+  })
+  // Every client is connected before the jobs change.
+  await Promise.race([Promise.all(proxies.map(({ started }) => started)), timeLimit()])
+  for (const startJob of startJobs) startJob()
+  const runs = await Promise.all(running)
+  for (const proxy of proxies) proxy.close()
+  return runs.flat()
+}
+
+/** @param events absent if the client has not stopped */
+function reportRun(
+  { name, hasNoDuplicates = false }: StreamReader,
+  proxy: CuttingProxy,
+  jobIds: readonly string[],
+  events: readonly StreamEvent[] | undefined,
+): Run {
+  const violations = [
+    ...(events ? violationsOf(events, jobIds, hasNoDuplicates) : ['the client does not stop']),
+    ...violationsOfConnections(proxy),
+  ]
+  const [connections, cuts] = [proxy.connections(), proxy.cuts()]
+  return { reader: name, connections, cuts, events: events?.length ?? 0, violations }
 }
 
 function randomCuts(random: () => number): Cut[] {

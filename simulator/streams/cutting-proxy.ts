@@ -27,6 +27,8 @@ export interface CuttingProxyOptions {
 /** A proxy for TCP connections to a server of event streams. */
 export interface CuttingProxy {
   url: string
+  /** Resolves when the client has been sent its first event. */
+  started: Promise<void>
   /** Number of connections with a request. */
   connections: () => number
   /** Number of connections that were cut. */
@@ -45,17 +47,21 @@ export async function startCuttingProxy(options: CuttingProxyOptions): Promise<C
   const sockets = new Set<Socket>()
   let connections = 0
   let cutConnections = 0
+  const { promise: started, resolve: start } = Promise.withResolvers<void>()
 
   function forward(client: Socket, server: Socket, cut: Cut, isFirst: boolean): void {
     let sent = 0
     /** The cut counts from the end of the first of these. */
     const marker = isFirst ? '\n\n\r\n' : keepsHeads ? '\r\n\r\n' : ''
-    let start: number | undefined
+    let countsFrom: number | undefined
     server.on('data', (chunk: Buffer) => {
       const bytes = withShortRetry(chunk)
       const markerAt = bytes.indexOf(marker)
-      if (start === undefined && markerAt >= 0) start = sent + markerAt + marker.length
-      let rest = start === undefined ? Number.POSITIVE_INFINITY : start + cut.afterBytes - sent
+      if (countsFrom === undefined && markerAt >= 0) {
+        countsFrom = sent + markerAt + marker.length
+        if (isFirst) start()
+      }
+      let rest = (countsFrom ?? Number.POSITIVE_INFINITY) + cut.afterBytes - sent
       if (keepsEventEnds && bytes[rest - 1] === LINE_FEED && bytes[rest] === LINE_FEED) rest += 1
       client.write(bytes.subarray(0, rest))
       sent += bytes.length
@@ -94,6 +100,7 @@ export async function startCuttingProxy(options: CuttingProxyOptions): Promise<C
   await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
   return {
     url: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`,
+    started,
     connections: () => connections,
     cuts: () => cutConnections,
     close: () => {

@@ -2,6 +2,7 @@ import type { AddressInfo } from 'node:net'
 import { buildApp } from '../../src/app.ts'
 import { scheduleTimeout } from '../../src/async/scheduler.ts'
 import { loadConfig } from '../../src/config/config.ts'
+import type { JobStep } from '../upstream/simulated-job.ts'
 import { SCORES } from '../upstream/simulated-job.ts'
 import { startSimulator } from '../upstream/start-simulator.ts'
 
@@ -13,8 +14,8 @@ const STEP_MS = { min: 1_000, max: 6_000 }
 /** A running service with jobs that change quickly. */
 export interface Stage {
   port: number
-  /** Adds a job that is Queued now, then Running, then Completed. */
-  addJob: (jobId: string, random: () => number) => void
+  /** Adds a job that is Queued, and returns a function that makes it Running and Completed soon. */
+  addJob: (jobId: string, random: () => number) => () => void
   close: () => Promise<void>
 }
 
@@ -37,17 +38,16 @@ export async function startStage(): Promise<Stage> {
   return {
     port: (app.server.address() as AddressInfo).port,
     addJob: (jobId, random) => {
-      const step = () => Math.round(STEP_MS.min + random() * (STEP_MS.max - STEP_MS.min))
-      const runningMs = step()
-      simulator.cdf.addJob({
-        jobId,
-        advancedJoinExternalId: 'pump-to-area',
-        steps: [
-          { afterMs: 0, status: 'Queued' },
-          { afterMs: runningMs, status: 'Running' },
-          { afterMs: runningMs + step(), status: 'Completed', with: SCORES },
-        ],
-      })
+      const addedMs = now()
+      const steps: [JobStep, ...JobStep[]] = [{ afterMs: 0, status: 'Queued' }]
+      simulator.cdf.addJob({ jobId, advancedJoinExternalId: 'pump-to-area', steps })
+      const stepMs = () => Math.round(STEP_MS.min + random() * (STEP_MS.max - STEP_MS.min))
+      return () => {
+        const runningMs = Math.round(now() - addedMs) + stepMs()
+        const completed = { status: 'Completed', with: SCORES }
+        steps.push({ afterMs: runningMs, status: 'Running' })
+        steps.push({ afterMs: runningMs + stepMs(), ...completed })
+      }
     },
     close: async () => {
       await app.close()
