@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { errorCode } from '../telemetry/error-serializer.ts'
+import { hostAndPort } from './host-and-port.ts'
 import { ProxyError } from './proxy.ts'
 import { UnreadableResponseError } from './send-request.ts'
 
@@ -27,12 +28,6 @@ export function toRequestFailure(url: string, error: unknown): RequestFailure {
   const peer = peerOf(error)
   const via = peer === undefined || target.startsWith(peer) ? '' : ` (${peer})`
   return new RequestFailure(`connection to ${target} failed: ${code}${via}`, code)
-}
-
-/** Host and port of a URL, such as `idp.example:443`. */
-export function hostAndPort(url: string): string {
-  const { protocol, hostname, port } = new URL(url)
-  return `${hostname}:${port || (protocol === 'https:' ? 443 : 80)}`
 }
 
 /** The address that was tried, or the host name that was looked up: of the server or of a proxy. */

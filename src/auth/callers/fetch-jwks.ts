@@ -1,6 +1,7 @@
-import { hostAndPort } from '../../http/request-failure.ts'
+import { hostAndPort } from '../../http/host-and-port.ts'
+import { fetchJson } from './fetch-json.ts'
 import type { IssuerRequest } from './issuer-metadata.ts'
-import { fetchIssuerMetadata, fetchJson } from './issuer-metadata.ts'
+import { fetchIssuerMetadata } from './issuer-metadata.ts'
 import type { IssuerKeys } from './key-set.ts'
 import { toUsableJwk } from './usable-jwk.ts'
 

@@ -1,4 +1,5 @@
-import { hostAndPort, RequestFailure } from '../../http/request-failure.ts'
+import { hostAndPort } from '../../http/host-and-port.ts'
+import { RequestFailure } from '../../http/request-failure.ts'
 import { parseRetryAfter } from '../../http/retry-after.ts'
 import { ProblemError } from '../../problems/problem.ts'
 import { errorCode } from '../../telemetry/error-serializer.ts'
