@@ -53,7 +53,7 @@ export const jobQualityPlugin = fp(
         const failed = 'error' in outcome
         metrics.tokenRequests.inc({ outcome: failed ? 'failure' : 'success' })
         if (failed) {
-          // The set does not hold the blocker any more after the first success.
+          // After the first success, the set no longer holds the blocker, so `delete` returns false.
           if (outcome.error instanceof ProblemError && readinessBlockers.delete(blocker)) {
             blocker = outcome.error.code
             readinessBlockers.add(blocker)

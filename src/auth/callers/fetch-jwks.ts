@@ -7,7 +7,7 @@ import { toUsableJwk } from './usable-jwk.ts'
 
 /** Where the JWKS of an issuer is. */
 export interface JwksSource extends IssuerRequest {
-  /** Default: `jwks_uri` of the discovery document. */
+  /** Default: `jwks_uri` of the discovery document. If it is set, `issuer` is exactly the name in `iss`. */
   jwksUrl?: string | undefined
 }
 
