@@ -6,6 +6,7 @@ import type { ExpectedClaims } from '../src/auth/callers/access-token-claims.ts'
 import { AccessTokenVerifier } from '../src/auth/callers/access-token-verifier.ts'
 import { bearerTokenOf } from '../src/auth/callers/bearer-token.ts'
 import type { Caller } from '../src/auth/callers/caller.ts'
+import type { JwksSource } from '../src/auth/callers/fetch-jwks.ts'
 import { fetchJwks } from '../src/auth/callers/fetch-jwks.ts'
 import { InvalidTokenError } from '../src/auth/callers/invalid-token-error.ts'
 import { JwksCache } from '../src/auth/callers/jwks-cache.ts'
@@ -18,17 +19,7 @@ import { ProblemError } from '../src/problems/problem.ts'
 export interface BearerAuthOptions {
   /** Absent = no authentication. */
   jwt:
-    | {
-        /** With `jwksUrl` the name in `iss`, else the base of the discovery document, which has the name. */
-        issuer: string
-        audiences: readonly string[]
-        audienceClaim: ExpectedClaims['audienceClaim']
-        jwksUrl: string | undefined
-        /** For each request to the issuer. */
-        timeoutMs: number
-        /** Hosts to which `http:` is allowed besides loopback hosts; default: none. */
-        insecureHttpHosts?: readonly string[]
-      }
+    | (Omit<JwksSource, 'dispatcher'> & Pick<ExpectedClaims, 'audiences' | 'audienceClaim'>)
     | undefined
   /** Sets `request.caller.hasRequiredScope`; absent = no scope is required. */
   requiredScope: string | undefined

@@ -3,7 +3,7 @@ import type { Dispatcher } from 'undici'
 import { retryUntilSuccess } from '../src/async/retry-until-success.ts'
 import type { CdfConnectionSettings } from '../src/cdf/cdf-connection.ts'
 import { connectToCdf } from '../src/cdf/cdf-connection.ts'
-import { hostAndPort } from '../src/http/request-failure.ts'
+import { hostAndPort } from '../src/http/host-and-port.ts'
 import { JobCache } from '../src/jobs/job-cache.ts'
 import { JobQualityReader } from '../src/jobs/job-quality-reader.ts'
 import { EventLoopLoad } from '../src/limits/event-loop-load.ts'
@@ -53,7 +53,7 @@ export const jobQualityPlugin = fp(
         const failed = 'error' in outcome
         metrics.tokenRequests.inc({ outcome: failed ? 'failure' : 'success' })
         if (failed) {
-          // The set does not hold the blocker any more after the first success.
+          // After the first success, the set no longer holds the blocker, so `delete` returns false.
           if (outcome.error instanceof ProblemError && readinessBlockers.delete(blocker)) {
             blocker = outcome.error.code
             readinessBlockers.add(blocker)

@@ -4,9 +4,9 @@ import type { ProblemCode } from '../src/problems/problem-types.ts'
 /** Whether the process is starting, ready or draining. */
 export class LifeCycle {
   /**
-   * What the process still needs before it is ready, each as the problem that `/health/ready` answers meanwhile: the
-   * latest failure. Nothing is added once it was had, so that readiness does not depend on CDF or the identity provider
-   * later.
+   * What the process still needs before it is ready: for each, the problem of its latest failure, with which
+   * `/health/ready` answers. What the process has obtained once is not added again, so later failures of CDF or the
+   * identity provider do not affect readiness.
    */
   readonly readinessBlockers = new Set<ProblemCode>()
   readonly #drainListeners: (() => void)[] = []

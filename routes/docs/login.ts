@@ -4,14 +4,9 @@ import { fetchIssuerMetadata } from '../../src/auth/callers/issuer-metadata.ts'
 import type { Contract } from './load-contract.ts'
 
 /** The public client with which people log in from Swagger UI: authorization code with PKCE. */
-export interface DocsLogin {
-  issuer: string
+export interface DocsLogin extends Omit<IssuerRequest, 'dispatcher'> {
   clientId: string
   scopes: string[]
-  /** For the discovery document. */
-  timeoutMs: number
-  /** Hosts to which `http:` is allowed besides loopback hosts; default: none. */
-  insecureHttpHosts?: readonly string[]
 }
 
 /** Fetches the issuer's endpoints; `undefined` if that fails, which is logged. */

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Dispatcher } from 'undici'
 import type { AccessToken, TokenProvider } from '../auth/service/token-provider.ts'
-import { failureReason } from '../http/failure-reason.ts'
+import { failureReason } from '../http/request-failure.ts'
 import type { ResponseHead } from '../http/send-request.ts'
 import { sendRequest } from '../http/send-request.ts'
 import { USER_AGENT } from '../http/user-agent.ts'

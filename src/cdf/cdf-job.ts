@@ -1,3 +1,5 @@
+import { isJsonObject, parseJsonObject } from '../http/json-object.ts'
+
 /**
  * The response of CDF for an estimate quality job. Only `jobId` and `status` are checked. The API is alpha: the other
  * members may be absent or have another type.
@@ -20,12 +22,10 @@ export interface CdfJob {
 
 /** Parses a job; `undefined` if the text is not a JSON object with a string `jobId` and a string `status`. */
 export function parseCdfJob(text: string): CdfJob | undefined {
-  const body = parseJson(text)
-  return isCdfJob(body) ? body : undefined
-}
-
-function isCdfJob(body: unknown): body is CdfJob {
-  return isRecord(body) && typeof body.jobId === 'string' && typeof body.status === 'string'
+  const { jobId, status, ...others } = parseJsonObject(text) ?? {}
+  return typeof jobId === 'string' && typeof status === 'string'
+    ? { ...others, jobId, status }
+    : undefined
 }
 
 /** An error response of CDF. */
@@ -41,9 +41,9 @@ export interface CdfError {
  * `{"code","message"}` and plain text. Never throws.
  */
 export function parseCdfError(text: string): CdfError {
-  const body = parseJson(text)
-  const error: unknown = isRecord(body) ? (body.error ?? body) : text
-  if (!isRecord(error)) {
+  const body = parseJsonObject(text)
+  const error: unknown = body ? (body.error ?? body) : text
+  if (!isJsonObject(error)) {
     const message = typeof error === 'string' ? error : ''
     return { message, hasMissing: false, isAutoRetryable: false }
   }
@@ -52,17 +52,4 @@ export function parseCdfError(text: string): CdfError {
     hasMissing: Array.isArray(error.missing) && error.missing.length > 0,
     isAutoRetryable: error.isAutoRetryable === true,
   }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    // The error message would quote the body.
-    return undefined
-  }
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -27,9 +27,11 @@ export interface HttpAgentOptions {
 }
 
 /**
- * Connections to CDF and identity providers. HTTP/1.1 only: with HTTP/2, undici takes a stream that is reset in the
- * middle of a body for a complete response. `sendRequest` sets the time limits, so undici's own timeouts, which restart
- * with every byte, are off. A request with `reset` gets a new connection, which is closed after it; any other request gets one from the pool.
+ * Connections to CDF and identity providers. A request with `reset` gets a new connection, which is closed after it; any
+ * other request gets one from the pool.
+ *
+ * HTTP/1.1 only: with HTTP/2, undici takes a stream that is reset in the middle of a body for a complete response.
+ * undici's own timeouts restart with every byte, so they are off; `sendRequest` sets the time limits.
  */
 export function httpAgent(options: HttpAgentOptions = {}): Dispatcher {
   const { proxies = {}, ca, connections = null, tunnelTimeoutMs = TUNNEL_TIMEOUT_MS } = options

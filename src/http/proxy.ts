@@ -1,6 +1,6 @@
 import type { Agent, buildConnector, Dispatcher } from 'undici'
 import { EnvHttpProxyAgent, Pool } from 'undici'
-import { errorCode } from '../telemetry/error-serializer.ts'
+import { errorCodeOrName } from '../telemetry/error-serializer.ts'
 
 /** The outbound proxies. Their URLs can hold credentials. */
 export interface Proxies {
@@ -73,6 +73,5 @@ function connectToProxy(proxy: string, { connect }: Pool.Options): buildConnecto
 }
 
 function unreachable({ host }: URL, error: unknown): ProxyError {
-  const reason = errorCode(error) ?? (error instanceof Error ? error.name : 'Error')
-  return new ProxyError(`proxy ${host} unreachable: ${reason}`)
+  return new ProxyError(`proxy ${host} unreachable: ${errorCodeOrName(error)}`)
 }

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
-import { errorCode } from '../telemetry/error-serializer.ts'
+import { errorCode, errorCodeOrName } from '../telemetry/error-serializer.ts'
+import { hostAndPort } from './host-and-port.ts'
 import { ProxyError } from './proxy.ts'
 import { UnreadableResponseError } from './send-request.ts'
 
@@ -20,7 +21,7 @@ export function toRequestFailure(url: string, error: unknown): RequestFailure {
   const target = hostAndPort(url)
   if (error instanceof ProxyError)
     return new RequestFailure(`connection to ${target} failed: ${error.message}`, error.name)
-  const code = errorCode(error) ?? (error instanceof Error ? error.name : 'Error')
+  const code = errorCodeOrName(error)
   if (code === 'TimeoutError') return new RequestFailure(`${target} did not respond in time`, code)
   if (error instanceof UnreadableResponseError)
     return new RequestFailure(`the response of ${target} is not readable: ${error.message}`, code)
@@ -29,10 +30,14 @@ export function toRequestFailure(url: string, error: unknown): RequestFailure {
   return new RequestFailure(`connection to ${target} failed: ${code}${via}`, code)
 }
 
-/** Host and port of a URL, such as `idp.example:443`. */
-export function hostAndPort(url: string): string {
-  const { protocol, hostname, port } = new URL(url)
-  return `${hostname}:${port || (protocol === 'https:' ? 443 : 80)}`
+/**
+ * The same as a field of a log line that has the host already: name and code of the error, such as `Error ECONNREFUSED`,
+ * or what the proxy did.
+ */
+export function failureReason(error: unknown): string {
+  if (error instanceof ProxyError) return error.message
+  const name = error instanceof Error ? error.name : 'Error'
+  return [name, errorCode(error)].filter(Boolean).join(' ')
 }
 
 /** The address that was tried, or the host name that was looked up: of the server or of a proxy. */

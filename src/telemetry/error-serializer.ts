@@ -34,3 +34,8 @@ export function errorCode(error: unknown): string | undefined {
     ? error.code
     : undefined
 }
+
+/** The `code` of an error, else its name. Unlike the message, neither holds text of a response. */
+export function errorCodeOrName(error: unknown): string {
+  return errorCode(error) ?? (error instanceof Error ? error.name : 'Error')
+}

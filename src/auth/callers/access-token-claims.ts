@@ -31,7 +31,7 @@ export function checkClaims(claims: JWTPayload, expected: ExpectedClaims, nowMs:
   if (claims.iss !== issuer) throw wrongClaim('iss', [issuer], claims.iss)
   const otherTokenClaim = findOtherTokenClaim(claims)
   if (otherTokenClaim) throw new InvalidTokenError(`not an access token: ${otherTokenClaim}`)
-  // A token that has an `aud` is for nobody else (RFC 7519 §4.1.3), also if `client_id` counts.
+  // If a token has an `aud`, it must name this service (RFC 7519 §4.1.3), also if `client_id` counts.
   for (const name of claims.aud === undefined ? [audienceClaim] : [audienceClaim, 'aud']) {
     const received = [claims[name]].flat()
     if (!audiences.some((audience) => received.includes(audience)))

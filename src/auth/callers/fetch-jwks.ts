@@ -1,12 +1,13 @@
-import { hostAndPort } from '../../http/request-failure.ts'
+import { hostAndPort } from '../../http/host-and-port.ts'
+import { fetchJson } from './fetch-json.ts'
 import type { IssuerRequest } from './issuer-metadata.ts'
-import { fetchIssuerMetadata, fetchJson } from './issuer-metadata.ts'
+import { fetchIssuerMetadata } from './issuer-metadata.ts'
 import type { IssuerKeys } from './key-set.ts'
 import { toUsableJwk } from './usable-jwk.ts'
 
 /** Where the JWKS of an issuer is. */
 export interface JwksSource extends IssuerRequest {
-  /** Default: `jwks_uri` of the discovery document. */
+  /** Default: `jwks_uri` of the discovery document. If it is set, `issuer` is exactly the name in `iss`. */
   jwksUrl?: string | undefined
 }
 

@@ -1,9 +1,8 @@
 import type { Dispatcher } from 'undici'
-import { hostAndPort, toRequestFailure } from '../../http/request-failure.ts'
 import { isSecureUrl } from '../../http/secure-url.ts'
-import { sendRequest } from '../../http/send-request.ts'
 import { IssuerMismatchError } from '../issuer-mismatch.ts'
 import { withoutTrailingSlash } from '../without-trailing-slash.ts'
+import { fetchJson } from './fetch-json.ts'
 
 /** A request to an issuer. */
 export interface IssuerRequest {
@@ -54,33 +53,4 @@ export async function fetchIssuerMetadata(request: IssuerRequest): Promise<Issue
     authorizationUrl: urlOf('authorization_endpoint'),
     tokenUrl: urlOf('token_endpoint'),
   }
-}
-
-/**
- * Fetches a JSON object from an issuer.
- * @throws RequestFailure; Error whose message holds host and status only
- */
-export async function fetchJson(
-  url: string,
-  { timeoutMs, dispatcher }: Pick<IssuerRequest, 'timeoutMs' | 'dispatcher'>,
-): Promise<Record<string, unknown>> {
-  const { status, body } = await sendRequest(url, {
-    method: 'GET',
-    headers: { accept: 'application/json' },
-    timeoutMs,
-    dispatcher,
-  }).catch((error: unknown) => {
-    throw toRequestFailure(url, error)
-  })
-  const host = hostAndPort(url)
-  if (status !== 200) throw new Error(`${host} answered with status ${status}`)
-  let json: unknown
-  try {
-    json = JSON.parse(body)
-  } catch {
-    throw new Error(`the response of ${host} is not JSON`)
-  }
-  if (typeof json !== 'object' || json === null)
-    throw new Error(`the response of ${host} is not a JSON object`)
-  return json as Record<string, unknown>
 }

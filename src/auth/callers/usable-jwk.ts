@@ -1,5 +1,6 @@
 import { createPublicKey } from 'node:crypto'
 import type { JWK } from 'jose'
+import { isJsonObject } from '../../http/json-object.ts'
 
 /** jose rejects weaker keys (RFC 7518 §3.3). */
 const MIN_RSA_BITS = 2048
@@ -12,8 +13,8 @@ const ED25519_NAMES: readonly unknown[] = ['EdDSA', 'Ed25519']
  * @see https://www.rfc-editor.org/rfc/rfc7517#section-4
  */
 export function toUsableJwk(member: unknown): JWK | undefined {
-  if (typeof member !== 'object' || member === null) return undefined
-  const { kid, alg, use, d, key_ops: operations } = member as Record<string, unknown>
+  if (!isJsonObject(member)) return undefined
+  const { kid, alg, use, d, key_ops: operations } = member
   const isForSignatures =
     (use ?? 'sig') === 'sig' && (!Array.isArray(operations) || operations.includes('verify'))
   if (!isForSignatures || d !== undefined) return undefined

@@ -1,5 +1,6 @@
 import type { CustomFetch } from 'openid-client'
 import type { Dispatcher } from 'undici'
+import { parseJsonObject } from '../../http/json-object.ts'
 import type { RequestFailure } from '../../http/request-failure.ts'
 import { toRequestFailure } from '../../http/request-failure.ts'
 import { sendRequest } from '../../http/send-request.ts'
@@ -83,14 +84,8 @@ export function openidClientFetch(
 
 /** The {@link READ} members of a JSON object, without null; `undefined` if the body is none. */
 function parseMembers(body: string): Members | undefined {
-  let json: unknown
-  try {
-    json = JSON.parse(body)
-  } catch {
-    return undefined
-  }
-  if (typeof json !== 'object' || json === null || Array.isArray(json)) return undefined
-  const received = json as Members
+  const received: Members | undefined = parseJsonObject(body)
+  if (!received) return undefined
   const members: Members = {}
   for (const name of READ) if (received[name] !== null) members[name] = received[name]
   // CDF accepts no other type, so a response without a type means this one.

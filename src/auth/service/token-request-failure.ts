@@ -1,7 +1,8 @@
-import { hostAndPort, RequestFailure } from '../../http/request-failure.ts'
+import { hostAndPort } from '../../http/host-and-port.ts'
+import { RequestFailure } from '../../http/request-failure.ts'
 import { parseRetryAfter } from '../../http/retry-after.ts'
 import { ProblemError } from '../../problems/problem.ts'
-import { errorCode } from '../../telemetry/error-serializer.ts'
+import { errorCodeOrName } from '../../telemetry/error-serializer.ts'
 import { IssuerMismatchError } from '../issuer-mismatch.ts'
 import { CredentialFileError } from './credential-file.ts'
 import { entraErrorNumber, loggableErrorCode } from './oauth-error-code.ts'
@@ -54,10 +55,10 @@ export function tokenRequestProblem(
 
 function causeOf(error: unknown, last: Exchange | undefined, issuer: URL | undefined): Error {
   if (error instanceof CredentialFileError) return error
-  if (!last) return new Error(`token request not sent: ${codeOf(error)}`)
+  if (!last) return new Error(`token request not sent: ${errorCodeOrName(error)}`)
   const { result } = last
   if (result instanceof RequestFailure) return result
-  return issuer && codeOf(error) === 'OAUTH_JSON_ATTRIBUTE_COMPARISON_FAILED'
+  return issuer && errorCodeOrName(error) === 'OAUTH_JSON_ATTRIBUTE_COMPARISON_FAILED'
     ? new IssuerMismatchError(issuer.href, result.members?.issuer)
     : new TokenResponseError(responseMessage(last, error, result), result)
 }
@@ -84,9 +85,5 @@ function responseMessage(
 /** Why a response with status 200 is not accepted. */
 function reasonOf(error: unknown, members: IdentityProviderResponse['members']): string {
   if (!members) return 'without a JSON object'
-  return error instanceof UnusableResponseError ? error.message : codeOf(error)
-}
-
-function codeOf(error: unknown): string {
-  return errorCode(error) ?? (error instanceof Error ? error.name : 'Error')
+  return error instanceof UnusableResponseError ? error.message : errorCodeOrName(error)
 }

@@ -247,7 +247,11 @@ const messages: [
     'the discovery document of http://HOST names another issuer: no URL',
   ],
   ['host and status', {}, 'HOST answered with status 404'],
-  ['the host of a response that is not JSON', { [DISCOVERY]: () => '<html>' }, 'HOST is not JSON'],
+  [
+    'the host of a response that is not JSON',
+    { [DISCOVERY]: () => '<html>' },
+    'HOST is not a JSON object',
+  ],
   ['the host of a JWKS without keys', { '/keys': () => ({}) }, 'HOST has no key for signatures'],
   ['the host that does not respond', { [DISCOVERY]: () => NO_RESPONSE }, 'HOST did not respond'],
 ]
