@@ -16,7 +16,7 @@ export function isOrigin(value: string): boolean {
   return /^https?:\/\/[^*]+$/.test(value) && URL.canParse(value) && new URL(value).origin === value
 }
 
-/** Whether a text is the name of an HTTP header (RFC 9110 §5.1). The wildcard of CORS is none. */
+/** Whether a text is the name of an HTTP header (RFC 9110 §5.1). Not the wildcard of CORS, `*`. */
 export function isHeaderName(value: string): boolean {
   return /^[A-Za-z0-9!#$%&'+.^_`|~-]{1,100}$/.test(value)
 }
