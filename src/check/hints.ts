@@ -4,19 +4,19 @@ import { RequestFailure } from '../http/request-failure.ts'
 import type { ProblemCode } from '../problems/problem-types.ts'
 import { PROBLEM_TYPES } from '../problems/problem-types.ts'
 
-const NAME =
+const UNKNOWN_HOST =
   'DNS does not know this host. Check how it is written, and whether a proxy must be used.'
 const NO_ANSWER =
   'Nothing answers there. Check host and port, the firewall, and whether a proxy must be used.'
-const CUT =
+const CONNECTION_CUT =
   'The connection was cut. Check whether the port expects https:, and what a firewall or proxy in between does.'
-const UNTRUSTED =
+const UNTRUSTED_CERTIFICATE =
   'This machine does not trust the certificate. Set NODE_EXTRA_CA_CERTS to a PEM file with the certificate authority of the server, or of the proxy in between.'
 
 /** By the error code of a connection. */
 const CONNECTION_HINTS: Readonly<Record<string, string>> = {
-  ENOTFOUND: NAME,
-  EAI_AGAIN: NAME,
+  ENOTFOUND: UNKNOWN_HOST,
+  EAI_AGAIN: UNKNOWN_HOST,
   ECONNREFUSED: NO_ANSWER,
   ETIMEDOUT: NO_ANSWER,
   EHOSTUNREACH: NO_ANSWER,
@@ -25,23 +25,23 @@ const CONNECTION_HINTS: Readonly<Record<string, string>> = {
   TimeoutError: NO_ANSWER,
   timeout: NO_ANSWER,
   deadline: NO_ANSWER,
-  ECONNRESET: CUT,
-  EPROTO: CUT,
-  UND_ERR_SOCKET: CUT,
-  ERR_SSL_WRONG_VERSION_NUMBER: CUT,
-  ERR_SSL_PACKET_LENGTH_TOO_LONG: CUT,
+  ECONNRESET: CONNECTION_CUT,
+  EPROTO: CONNECTION_CUT,
+  UND_ERR_SOCKET: CONNECTION_CUT,
+  ERR_SSL_WRONG_VERSION_NUMBER: CONNECTION_CUT,
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: CONNECTION_CUT,
   CERT_HAS_EXPIRED:
     'The certificate of the server has expired. Check the clock of this machine too.',
   CERT_NOT_YET_VALID: 'The certificate of the server is not valid yet. Check the clock.',
   ERR_TLS_CERT_ALTNAME_INVALID: 'The certificate is for another host. Check the URL.',
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNTRUSTED,
-  UNABLE_TO_GET_ISSUER_CERT: UNTRUSTED,
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNTRUSTED,
-  SELF_SIGNED_CERT_IN_CHAIN: UNTRUSTED,
-  DEPTH_ZERO_SELF_SIGNED_CERT: UNTRUSTED,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNTRUSTED_CERTIFICATE,
+  UNABLE_TO_GET_ISSUER_CERT: UNTRUSTED_CERTIFICATE,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNTRUSTED_CERTIFICATE,
+  SELF_SIGNED_CERT_IN_CHAIN: UNTRUSTED_CERTIFICATE,
+  DEPTH_ZERO_SELF_SIGNED_CERT: UNTRUSTED_CERTIFICATE,
 }
 
-const SCOPE =
+const CHECK_SCOPES =
   'Check IDP_SCOPES, or CDF_CLUSTER if IDP_SCOPES is not set: Entra ID expects https://{cluster}.cognitedata.com/.default.'
 
 /**
@@ -55,9 +55,9 @@ const ENTRA_HINTS: Readonly<Record<string, string>> = {
   AADSTS700016: 'The tenant has no such application. Check IDP_CLIENT_ID and IDP_TENANT_ID.',
   AADSTS7000112: 'The application is disabled in Entra ID.',
   AADSTS90002: 'There is no such tenant. Check IDP_TENANT_ID, and whether it is in another cloud.',
-  AADSTS500011: `The tenant does not know what the token is for. ${SCOPE}`,
-  AADSTS70011: `The scope is invalid. ${SCOPE}`,
-  AADSTS1002012: `The scope is invalid. ${SCOPE}`,
+  AADSTS500011: `The tenant does not know what the token is for. ${CHECK_SCOPES}`,
+  AADSTS70011: `The scope is invalid. ${CHECK_SCOPES}`,
+  AADSTS1002012: `The scope is invalid. ${CHECK_SCOPES}`,
   AADSTS700027:
     'Entra ID does not accept the signature. Upload the certificate of IDP_CLIENT_KEY_FILE, and check whether it has expired.',
   AADSTS7000218: 'Entra ID got no secret. Check IDP_CLIENT_AUTH_METHOD and the secret.',
@@ -72,7 +72,7 @@ const OAUTH_HINTS: Readonly<Record<string, string>> = {
     'The client may not use the client credentials grant, or does not exist. Check IDP_CLIENT_ID.',
   access_denied:
     'The client has no permission for this audience. Check IDP_AUDIENCE and IDP_SCOPES.',
-  invalid_scope: SCOPE,
+  invalid_scope: CHECK_SCOPES,
   invalid_target: 'Check IDP_AUDIENCE and IDP_SCOPES.',
   invalid_request: 'Check IDP_TOKEN_URL, IDP_SCOPES and IDP_AUDIENCE.',
   unsupported_grant_type: 'Check IDP_TOKEN_URL: it has no client credentials grant.',

@@ -9,7 +9,7 @@ import { withoutTrailingSlash } from '../auth/without-trailing-slash.ts'
 import type { Proxies } from '../http/proxy.ts'
 import type { Environment } from './environment.ts'
 import { ConfigError, loadEnvironment } from './load-environment.ts'
-import { splitList } from './variable.ts'
+import { splitList } from './syntax.ts'
 
 /** The configuration of the service, deeply frozen. Logging it shows no secret, because only a function returns one. */
 export type Config = ReturnType<typeof toConfig>

@@ -1,5 +1,6 @@
 import { CLIENT_SECRET_FILE, secretFault } from '../auth/service/client-secret.ts'
 import { SIGNING_KEY_FILE } from '../auth/service/signing-key.ts'
+import { isAbsoluteUri, isHeaderName, isListOf, isNetwork, isOrigin, SCOPE } from './syntax.ts'
 import type { Variable } from './variable.ts'
 import {
   baseUrl,
@@ -8,14 +9,8 @@ import {
   flag,
   hosts,
   integer,
-  isAbsoluteUri,
-  isHeaderName,
-  isListOf,
-  isNetwork,
-  isOrigin,
   proxyUrl,
   publicUrl,
-  SCOPE,
   scopes,
   text,
   url,

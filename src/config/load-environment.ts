@@ -3,7 +3,8 @@ import { isLoopback } from '../http/loopback.ts'
 import { isSecureUrl } from '../http/secure-url.ts'
 import type { Environment, VariableName } from './environment.ts'
 import { PROXY_VARIABLES, VARIABLES } from './environment.ts'
-import { splitList, url } from './variable.ts'
+import { splitList } from './syntax.ts'
+import { url } from './variable.ts'
 
 /** The variables that are set. */
 type RawEnvironment = Partial<Record<VariableName, string>>

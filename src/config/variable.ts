@@ -1,7 +1,7 @@
-import { isIP } from 'node:net'
 import type { CredentialFile } from '../auth/service/credential-file.ts'
 import { readCredentialSync } from '../auth/service/credential-file.ts'
 import { isHostname } from '../http/secure-url.ts'
+import { isListOf, isProxyUrl, SCOPE } from './syntax.ts'
 
 /** An environment variable. */
 export interface Variable<Value, Default extends Value | undefined = Value | undefined> {
@@ -81,7 +81,7 @@ export function url({ query = false } = {}): Variable<string, undefined> {
   )
 }
 
-/** The same without a path. */
+/** The same as {@link url}, without a path and without a query. */
 export function baseUrl(): Variable<string, undefined> {
   const valid = /^https?:\/\/[^\s/?#@]+\/?$/
   return text(
@@ -90,22 +90,12 @@ export function baseUrl(): Variable<string, undefined> {
   )
 }
 
-/** The URL of a proxy. It can hold a password. */
+/** The URL of an outbound proxy. */
 export function proxyUrl(): Variable<string, undefined> {
   return text(
     isProxyUrl,
     'the URL of a proxy with http: or https: and without path, such as http://proxy.example:3128; special characters in a user name or password are percent-encoded',
   )
-}
-
-function isProxyUrl(value: string): boolean {
-  if (!/^https?:\/\/[^\s/?#]+\/?$/.test(value) || !URL.canParse(value)) return false
-  const { username, password } = new URL(value)
-  try {
-    return decodeURIComponent(username + password) !== undefined
-  } catch {
-    return false
-  }
 }
 
 /** A list of hosts for {@link splitList}. */
@@ -116,11 +106,6 @@ export function hosts(): Variable<string, undefined> {
   )
 }
 
-/** Whether a text is an absolute URI (RFC 3986 §4.3), of any scheme. */
-export function isAbsoluteUri(value: string): boolean {
-  return /^[a-z][a-z0-9+.-]*:[\x21-\x7e]{1,1024}$/i.test(value)
-}
-
 /** A URL that callers use. It may have any host, because nothing is sent there. */
 export function publicUrl(): Variable<string, undefined> {
   return text(
@@ -129,44 +114,9 @@ export function publicUrl(): Variable<string, undefined> {
   )
 }
 
-/** The characters of a scope (RFC 6749 §3.3), as a character class. */
-export const SCOPE = '[\\x21\\x23-\\x5b\\x5d-\\x7e]'
-
 /** A list of scopes for {@link splitList}. */
 export function scopes(): Variable<string, undefined> {
   return text(new RegExp(`^${SCOPE}+(?: +${SCOPE}+)*$`), 'scopes, separated by commas or spaces')
-}
-
-/** Splits a list at commas and spaces. */
-export function splitList(list = ''): string[] {
-  return list.split(/[\s,]+/).filter(Boolean)
-}
-
-/** Whether a list has at least one item and all items are valid. */
-export function isListOf(isValid: (item: string) => boolean, list: string): boolean {
-  const items = splitList(list)
-  return items.length > 0 && items.every(isValid)
-}
-
-/** Whether a text is an origin (RFC 6454) with http: or https:, such as `https://app.example`. */
-export function isOrigin(value: string): boolean {
-  return /^https?:\/\/[^*]+$/.test(value) && URL.canParse(value) && new URL(value).origin === value
-}
-
-/** Whether a text is the name of an HTTP header (RFC 9110 §5.1). The wildcard of CORS is none. */
-export function isHeaderName(value: string): boolean {
-  return /^[A-Za-z0-9!#$%&'+.^_`|~-]{1,100}$/.test(value)
-}
-
-/** Whether a text is an IP address or a network such as `10.0.0.0/8`. The prefix length 0 would match every address. */
-export function isNetwork(value: string): boolean {
-  const [address = '', prefix, ...rest] = value.split('/')
-  const family = isIP(address)
-  if (family === 0 || rest.length > 0) return false
-  return (
-    prefix === undefined ||
-    (/^[1-9]\d{0,2}$/.test(prefix) && Number(prefix) <= (family === 4 ? 32 : 128))
-  )
 }
 
 /** The path of a file with a credential, which is read once to check it. */

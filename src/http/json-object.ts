@@ -6,7 +6,7 @@ export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** Parses a JSON object; `undefined` if the text is none. The error of `JSON.parse` is dropped, because it quotes the text. */
+/** Parses a JSON object; `undefined` for any other text. The error of `JSON.parse` is dropped, because it quotes the text. */
 export function parseJsonObject(text: string): JsonObject | undefined {
   try {
     const value: unknown = JSON.parse(text)

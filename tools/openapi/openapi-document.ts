@@ -103,8 +103,8 @@ export async function openApiDocument(
     // The server URL is relative, so there is no base path to strip.
     stripBasePath: false,
     refResolver: { buildLocalReference: (schema) => String(schema.$id) },
-    transformObject: (made) => {
-      const { openapiObject } = made as { openapiObject: GeneratedDocument }
+    transformObject: (generated) => {
+      const { openapiObject } = generated as { openapiObject: GeneratedDocument }
       const { components, paths, ...head } = withComponents(openapiObject)
       // Readers look for paths first.
       return { ...head, paths, components }

@@ -6,7 +6,7 @@ const MAX_LENGTH = 1024
 
 /** A variable name and the beginning of its value. The padding at the end of base64 is no value. */
 const ASSIGNMENT = /^(?:export +)?([A-Za-z_]\w*) *=+[^=]/
-/** Variable names, so that a secret which happens to contain `=` is none: `IDP_CLIENT_SECRET`, `secret`, `API_KEY`. */
+/** Only names that look like those of variables count, because a secret can contain `=`: `IDP_CLIENT_SECRET`, `secret`, `API_KEY`. */
 const VARIABLE_NAME = /^[A-Z][A-Z0-9]*_[A-Z0-9_]*$|secret|password|key|token/i
 
 /**

@@ -82,7 +82,7 @@ export function openidClientFetch(
   }
 }
 
-/** The {@link READ} members of a JSON object, without null; `undefined` if the body is none. */
+/** The {@link READ} members of a JSON object, without null; `undefined` for any other body. */
 function parseMembers(body: string): Members | undefined {
   const received: Members | undefined = parseJsonObject(body)
   if (!received) return undefined
