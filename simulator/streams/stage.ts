@@ -28,6 +28,8 @@ export async function startStage(): Promise<Stage> {
       ...simulator.environment,
       AUTH_MODE: 'none',
       CORS_ORIGINS: '*',
+      // On a busy machine, the service would send a stream in place of a 204 while it reads the unknown job again.
+      JOB_NOT_FOUND_TTL_MS: '600000',
       LOG_LEVEL: 'silent',
       METRICS_PORT: '0',
       RATE_LIMIT_PER_MINUTE: '0',
