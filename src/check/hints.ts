@@ -13,6 +13,9 @@ const CONNECTION_CUT =
 const UNTRUSTED_CERTIFICATE =
   'This machine does not trust the certificate. Set NODE_EXTRA_CA_CERTS to a PEM file with the certificate authority of the server, or of the proxy in between.'
 
+const PROXY =
+  'The outbound proxy does not answer, or refuses. Check HTTPS_PROXY and HTTP_PROXY with user name and password, NO_PROXY, and whether the proxy allows this host.'
+
 /** By the error code of a connection. */
 const CONNECTION_HINTS: Readonly<Record<string, string>> = {
   ENOTFOUND: UNKNOWN_HOST,
@@ -39,6 +42,7 @@ const CONNECTION_HINTS: Readonly<Record<string, string>> = {
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNTRUSTED_CERTIFICATE,
   SELF_SIGNED_CERT_IN_CHAIN: UNTRUSTED_CERTIFICATE,
   DEPTH_ZERO_SELF_SIGNED_CERT: UNTRUSTED_CERTIFICATE,
+  ProxyError: PROXY,
 }
 
 const CHECK_SCOPES =

@@ -62,7 +62,9 @@ export async function runChecks(options: CheckOptions): Promise<boolean> {
   }
 
   const { cdf, identityProvider } = options
-  const idp = urlOf(identityProvider.server).href
+  // A query can hold a key.
+  const { origin, pathname } = urlOf(identityProvider.server)
+  const idp = origin + pathname
   print(`ok      configuration: project ${cdf.project} at ${cdf.baseUrl}, token from ${idp}`)
   const tokenOk = await report('access token for CDF', async () => {
     const finding = await checkToken(identityProvider.server, () => tokens.get())
@@ -156,8 +158,10 @@ function failedRead(
     const text = `${answer}, as expected for a random job id: project, token and access are right`
     return { ok: true, text }
   }
-  // The name of an error and its code, such as `Error ECONNREFUSED`.
-  const hint = connectionHint(request?.failure?.split(' ').at(-1) ?? '')
+  // What the proxy did, or the name of an error and its code, such as `Error ECONNREFUSED`.
+  const failure = request?.failure ?? ''
+  const errorCode = failure.startsWith('proxy ') ? 'ProxyError' : failure.split(' ').at(-1)
+  const hint = connectionHint(errorCode ?? '')
   const details = isUnknownJob ? notFoundHint(jobId, requestId) : (hint ?? hintFor(code, cause))
   return { ok: false, text: `${code}, ${answer}`, details }
 }

@@ -49,7 +49,8 @@ export class RateLimit {
     return {
       isExceeded: window.requests > max,
       remaining: Math.max(0, max - window.requests),
-      resetSeconds: Math.ceil((window.endsAtMs - nowMs) / 1000),
+      // The sum of a fractional time and the window can be larger than exact by a rounding error.
+      resetSeconds: Math.ceil(Math.round(window.endsAtMs - nowMs) / 1000),
     }
   }
 }

@@ -9,6 +9,7 @@ import type { Simulator } from '../../simulator/upstream/start-simulator.ts'
 import { startSimulator } from '../../simulator/upstream/start-simulator.ts'
 import { certificateText, fixtureFault, JOB_ID } from '../support/fixtures.ts'
 import { freePort, startServer } from '../support/local-server.ts'
+import { startProxy } from '../support/proxy-server.ts'
 import { startProcess } from '../support/start-process.ts'
 
 const SCRIPT = resolve(import.meta.dirname, '../../src/check.ts')
@@ -141,6 +142,33 @@ t.test('says what to check if the certificate of CDF is not trusted', async (t) 
   ])
 })
 
+t.test('says what to check if the outbound proxy refuses or cannot be reached', async (t) => {
+  const simulator = await startUpstream(t)
+  const proxy = await startProxy(t)
+  proxy.behavior = 407
+  for (const HTTPS_PROXY of [proxy.url, `http://127.0.0.1:${await freePort()}`]) {
+    const CDF_URL = 'https://cdf.example'
+    const AUTH_JWKS_URL = 'https://idp.example/keys'
+    const { report } = await check(t, simulator, { HTTPS_PROXY, CDF_URL, AUTH_JWKS_URL })
+    t.match(failures(report), [
+      /^FAILED {2}JWKS of callers' issuer: connection to idp\.example:443 failed: proxy /,
+      /The outbound proxy does not answer, or refuses\. Check HTTPS_PROXY/,
+      /^FAILED {2}CDF: upstream-error, no response of cdf\.example:443: proxy /,
+      /The outbound proxy does not answer, or refuses\. Check HTTPS_PROXY/,
+    ])
+  }
+})
+
+t.test('does not print the query of a URL, which can hold a key', async (t) => {
+  const simulator = await startUpstream(t)
+  const { IDP_TOKEN_URL } = simulator.environment
+  const { report } = await check(t, simulator, {
+    IDP_TOKEN_URL: `${IDP_TOKEN_URL}?code=very-secret`,
+    AUTH_JWKS_URL: `${simulator.issuer}/none?code=very-secret`,
+  })
+  t.match(report, 'token from http://HOST/idp/token\n')
+})
+
 t.test('names the missing capability if CDF denies access', async (t) => {
   const simulator = await startUpstream(t)
   simulator.cdf.faults.standing = fixtureFault('error-403-forbidden-field.json')
@@ -232,7 +260,7 @@ t.test('npm run check reads .env as npm start does', async (t) => {
   const root = resolve(import.meta.dirname, '../..')
   const { scripts } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
   const [, ...args] = scripts.check.replace('src/check.ts', SCRIPT).split(' ')
-  const start = scripts.start.replace('--disable-sigusr1 ', '')
+  const start = scripts.start.replace('exec ', '').replace('--disable-sigusr1 ', '')
   t.equal(scripts.check.replace('check.ts', 'server.ts'), start)
   const simulator = await startUpstream(t)
   const cwd = t.testdir({})

@@ -197,7 +197,7 @@ const rejected: [name: string, variables: Record<string, string | undefined>, is
       'a secret and a secret file',
       { IDP_CLIENT_SECRET_FILE: '/dev/null' },
       [
-        /^IDP_CLIENT_SECRET_FILE names a file that is empty$/,
+        /^IDP_CLIENT_SECRET_FILE names a file that is not a regular file$/,
         /^IDP_CLIENT_SECRET and IDP_CLIENT_SECRET_FILE must not both/,
       ],
     ],
@@ -208,7 +208,7 @@ const rejected: [name: string, variables: Record<string, string | undefined>, is
     ],
     [
       'a key file without a key',
-      { IDP_CLIENT_AUTH_METHOD: 'private_key_jwt', IDP_CLIENT_KEY_FILE: '/dev/null' },
+      { IDP_CLIENT_AUTH_METHOD: 'private_key_jwt', IDP_CLIENT_KEY_FILE: import.meta.filename },
       [/^IDP_CLIENT_KEY_FILE names a file that has no unencrypted RSA, EC or Ed25519 private key/],
     ],
     [

@@ -30,6 +30,17 @@ t.test('limits the requests of each caller per window', async (t) => {
   t.match(limit.consume('a'), { isExceeded: false, remaining: 1, resetSeconds: 60 }, 'a new window')
 })
 
+t.test('never says more seconds than the window has, whatever the clock shows', async (t) => {
+  // In binary, (116066.34771862834 + 60000) - 116066.34771862834 is a little more than 60000.
+  const limit = new RateLimit({
+    max: 2,
+    windowMs: 60_000,
+    maxCallers: 1,
+    now: () => 116066.34771862834,
+  })
+  t.equal(limit.consume('a').resetSeconds, 60)
+})
+
 t.test('drops the least recently used window', async (t) => {
   const { limit } = start(2)
   allows(limit, 'a', 'a', 'b', 'c')

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { promisify } from 'node:util'
 import type { Test } from 'tap'
 import t from 'tap'
@@ -58,6 +59,21 @@ t.test('SIGTERM at any time of the start ends the process with 0', async (t) => 
     t.equal(code, 0, `after ${share} of the modules`)
     t.match(output.stderr + output.stdout, /Stopped by SIGTERM|"msg":"shutting down"/)
   }
+})
+
+t.test('a signal to npm start ends the service, not only npm', async (t) => {
+  const PATH = `${dirname(process.execPath)}:${process.env.PATH}`
+  const { child, output, ended, url } = startProcess(
+    t,
+    [],
+    { ...ENVIRONMENT, PATH },
+    { command: ['sh', '-c', 'exec npm start', 'sh'] },
+  )
+  await until(() => url() !== '')
+  child.kill('SIGTERM')
+  // Standard output closes when the last process ends.
+  await ended
+  t.match(output.stdout, '"msg":"shutting down"')
 })
 
 /** The `skip` option of a test that needs a PID namespace. */

@@ -1,6 +1,10 @@
-import { readFileSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import type { Stats } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
+import { readFile, stat } from 'node:fs/promises'
 import { errorCode } from '../../telemetry/error-serializer.ts'
+
+/** Far more than a key with a chain of certificates. */
+const MAX_BYTES = 1024 * 1024
 
 /** A file with a client secret or private key that cannot be used. The message never holds any of its content. */
 export class CredentialFileError extends Error {
@@ -35,6 +39,7 @@ export async function readCredential<Credential>(
   path: string,
 ): Promise<Credential> {
   try {
+    checkKind(await stat(path))
     return file.parse(decode(await readFile(path)))
   } catch (error) {
     throw new CredentialFileError(file.variable, faultOf(error))
@@ -47,6 +52,7 @@ export function readCredentialSync<Credential>(
   path: string,
 ): Credential {
   try {
+    checkKind(statSync(path))
     return file.parse(decode(readFileSync(path)))
   } catch (error) {
     throw new CredentialFileError(file.variable, faultOf(error))
@@ -55,6 +61,12 @@ export function readCredentialSync<Credential>(
 
 function faultOf(error: unknown): string {
   return error instanceof Fault ? error.message : `cannot be read: ${errorCode(error) ?? 'Error'}`
+}
+
+/** A pipe or a device can block the read for ever, and with it every later token request. */
+function checkKind(stats: Stats): void {
+  if (!stats.isFile()) throw new Fault('is not a regular file')
+  if (stats.size > MAX_BYTES) throw new Fault('has more than 1 MiB')
 }
 
 /** UTF-8 as text, without a byte order mark, which some editors add. */

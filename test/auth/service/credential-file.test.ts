@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
-import { inspect } from 'node:util'
+import { join } from 'node:path'
+import { inspect, promisify } from 'node:util'
 import type { Test } from 'tap'
 import t from 'tap'
 import { CLIENT_SECRET_FILE } from '../../../src/auth/service/client-secret.ts'
@@ -51,6 +53,11 @@ const secretFiles: [name: string, content: string | Buffer, message: string][] =
     'names a file that has more than one line: leave only the secret in it',
   ],
   ['without content', ' \n', 'names a file that is empty'],
+  [
+    'of more than 1 MiB',
+    Buffer.alloc(1024 * 1024 + 1, 'a'),
+    'names a file that has more than 1 MiB',
+  ],
 ]
 for (const [name, content, message] of secretFiles) {
   t.test(`rejects a secret file ${name}`, async (t) => {
@@ -69,9 +76,16 @@ t.test('names the error code of a file that cannot be read', async (t) => {
   await t.rejects(readCredential(CLIENT_SECRET_FILE, '/nowhere'), {
     message: 'IDP_CLIENT_SECRET_FILE names a file that cannot be read: ENOENT',
   })
-  t.throws(() => readCredentialSync(CLIENT_SECRET_FILE, t.testdir({})), {
-    message: 'IDP_CLIENT_SECRET_FILE names a file that cannot be read: EISDIR',
-  })
+})
+
+t.test('rejects what is no regular file, because its read could take for ever', async (t) => {
+  const pipe = join(t.testdir({}), 'pipe')
+  await promisify(execFile)('mkfifo', [pipe])
+  for (const path of [pipe, '/dev/zero', t.testdirName]) {
+    const message = 'IDP_CLIENT_SECRET_FILE names a file that is not a regular file'
+    await t.rejects(readCredential(CLIENT_SECRET_FILE, path), { message })
+    t.throws(() => readCredentialSync(CLIENT_SECRET_FILE, path), { message })
+  }
 })
 
 const key = certificateText('localhost-key')
