@@ -12,9 +12,17 @@ import { addDemoPage } from './page-server.ts'
 /** A working day, so that a copied command keeps working. */
 const TOKEN_LIFETIME_SECONDS = 8 * 3600
 
+/** The ports, by the environment variables that change them. */
+const PORTS = {
+  PORT: process.env.PORT || '3000',
+  SIMULATOR_PORT: process.env.SIMULATOR_PORT || '3001',
+  METRICS_PORT: process.env.METRICS_PORT || '9464',
+}
+
 /** `npm run demo`: the service, a simulated CDF and an identity provider, without any configuration. */
 async function demo(): Promise<void> {
-  const { PORT = '3000', SIMULATOR_PORT = '3001', METRICS_PORT = '9464' } = process.env
+  const { PORT, SIMULATOR_PORT, METRICS_PORT } = PORTS
+  const { LOG_LEVEL = '', CORS_ORIGINS = '' } = process.env
   const simulator = await startSimulator({
     port: Number(SIMULATOR_PORT),
     tokenLifetimeSeconds: TOKEN_LIFETIME_SECONDS,
@@ -25,7 +33,8 @@ async function demo(): Promise<void> {
     ...simulator.environment,
     PORT,
     METRICS_PORT,
-    CORS_ORIGINS: [simulator.url, simulator.url.replace('127.0.0.1', 'localhost')].join(),
+    LOG_LEVEL,
+    CORS_ORIGINS: withDemoPage(CORS_ORIGINS, simulator.url),
   })
   const app = await buildApp(config, {
     logDestination: pretty({
@@ -46,6 +55,13 @@ async function demo(): Promise<void> {
   process.stdout.write(welcome(url, simulator.url, METRICS_PORT, await callerToken(simulator)))
 }
 
+/** The origins of front ends, and those of the demo page. */
+function withDemoPage(origins: string, pageUrl: string): string {
+  if (origins.trim() === '*') return '*'
+  const own = [pageUrl, pageUrl.replace('127.0.0.1', 'localhost')]
+  return [...own, origins].filter(Boolean).join()
+}
+
 function welcome(url: string, simulatorUrl: string, metricsPort: string, token: string): string {
   const curl = (jobId: string) =>
     `    curl -i -H "Authorization: Bearer $TOKEN" ${url}/jobs/${jobId}/quality\n`
@@ -58,6 +74,7 @@ function welcome(url: string, simulatorUrl: string, metricsPort: string, token: 
     `Identity provider ${simulatorUrl}/idp\n`,
     `\nPaste this line into another terminal, and then any of the others:\n`,
     `\n    TOKEN=${token}\n`,
+    `\nA front end gets a token from this URL: curl -s ${simulatorUrl}/demo/token\n`,
     ...DEMO_JOBS.map(({ title, job }) => `\n  ${title}\n${curl(job.jobId)}`),
     `\n  A job that CDF does not know\n${curl(UNKNOWN_JOB_ID)}`,
     `\n  An invalid job id\n${curl('0012')}`,
@@ -72,7 +89,9 @@ try {
   const { code, port } = error as { code?: string; port?: number }
   if (error instanceof ConfigError) process.stderr.write(`${error.issues.join('\n')}\n`)
   else if (code === 'EADDRINUSE') {
-    process.stderr.write(`Port ${port} is in use: set PORT or SIMULATOR_PORT to another one.\n`)
+    const names = Object.entries(PORTS).filter(([, value]) => value === `${port}`)
+    const name = names.map(([name]) => name).join(' or ')
+    process.stderr.write(`Port ${port} is in use: set ${name} to another one.\n`)
   } else throw error
   process.exit(1)
 }

@@ -292,14 +292,35 @@ t.test(
   },
 )
 
-t.test('the demo reports a port that is in use', async (t) => {
+t.test('the demo names the variable of a port that is in use', async (t) => {
   const simulator = await startSimulator()
   t.teardown(() => simulator.close())
   const { port } = new URL(simulator.url)
-  const { output, ended } = startProcess(t, ['simulator/demo/start.ts'], {
-    PORT: '0',
-    SIMULATOR_PORT: port,
+  for (const name of ['PORT', 'SIMULATOR_PORT']) {
+    const { output, ended } = startProcess(t, ['simulator/demo/start.ts'], {
+      ...{ PORT: '0', SIMULATOR_PORT: '0', METRICS_PORT: '0', LOG_LEVEL: 'silent' },
+      [name]: port,
+    })
+    t.equal(await ended, 1)
+    t.equal(output.stderr, `Port ${port} is in use: set ${name} to another one.\n`)
+  }
+})
+
+t.test('the demo accepts origins of front ends and a log level', async (t) => {
+  const { output, child, ended } = startProcess(t, ['simulator/demo/start.ts'], {
+    ...{ PORT: '0', SIMULATOR_PORT: '0', METRICS_PORT: '0' },
+    CORS_ORIGINS: 'http://localhost:5173',
+    LOG_LEVEL: 'error',
   })
-  t.equal(await ended, 1)
-  t.equal(output.stderr, `Port ${port} is in use: set PORT or SIMULATOR_PORT to another one.\n`)
+  await until(() => output.stdout.includes('Press Ctrl-C'))
+  t.notMatch(output.stdout, 'access token obtained')
+  const [, tokenUrl = ''] = output.stdout.match(/curl -s (\S+\/demo\/token)/) ?? []
+  t.match((await request(tokenUrl)).body, { token: /^ey/ })
+  const [, url = ''] = output.stdout.match(/OpenAPI document +(\S+)\/openapi.yaml/) ?? []
+  const { headers } = await request(`${url}/health/live`, {
+    headers: { origin: 'http://localhost:5173' },
+  })
+  t.equal(headers.get('access-control-allow-origin'), 'http://localhost:5173')
+  child.kill('SIGINT')
+  t.equal(await ended, 0)
 })
