@@ -52,6 +52,7 @@ export async function runChecks(options: CheckOptions): Promise<boolean> {
       certificateExpiry = `The certificate in IDP_CLIENT_KEY_FILE has expired on ${expiredAt}.`
     },
     onBreakerChange: () => {},
+    onPause: () => {},
     onRequest: (request) => requests.push(request),
   })
   const report = async (name: string, check: () => Promise<Finding>): Promise<boolean> => {
@@ -79,7 +80,8 @@ export async function runChecks(options: CheckOptions): Promise<boolean> {
   const cdfOk = await report('CDF', () =>
     checkCdf(options, requests, (jobId) =>
       client.getEstimateQualityJob(jobId, {
-        signal: AbortSignal.timeout(options.upstream.deadlineMs),
+        signal: new AbortController().signal,
+        deadlineMs: options.upstream.deadlineMs,
         callers: new WaitingCallers('check'),
         requestId: randomUUID(),
         traceparent: childTraceparent(traceFrom(undefined)),
