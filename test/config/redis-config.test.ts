@@ -15,6 +15,11 @@ const minimal = {
   AUTH_MODE: 'none',
 }
 
+const folder = await mkdtemp(join(tmpdir(), 'redis-config-'))
+t.teardown(() => rm(folder, { recursive: true }))
+const passwordFile = join(folder, 'password')
+await writeFile(passwordFile, 'first\n')
+
 /** The configuration of Redis. */
 const load = (variables: Record<string, string>) => loadConfig({ ...minimal, ...variables }).redis
 
@@ -47,13 +52,9 @@ t.test('knows sentinels and clusters', async (t) => {
 t.test(
   'reads the password file each time, and keeps no password in the configuration',
   async (t) => {
-    const folder = await mkdtemp(join(tmpdir(), 'redis-config-'))
-    t.teardown(() => rm(folder, { recursive: true }))
-    const REDIS_PASSWORD_FILE = join(folder, 'password')
-    await writeFile(REDIS_PASSWORD_FILE, 'first\n')
-    const redis = load({ REDIS_URL: 'redis://me@redis', REDIS_PASSWORD_FILE })
+    const redis = load({ REDIS_URL: 'redis://me@redis', REDIS_PASSWORD_FILE: passwordFile })
     t.equal(await redis?.server.readPassword(), 'first')
-    await writeFile(REDIS_PASSWORD_FILE, 'second')
+    await writeFile(passwordFile, 'second')
     t.equal(await redis?.server.readPassword(), 'second')
     const inUrl = load({ REDIS_URL: 'redis://:hidden@redis' })
     t.equal(await inUrl?.server.readPassword(), 'hidden')
@@ -86,13 +87,13 @@ for (const [name, variables, expected] of [
   ['a name with spaces', { REDIS_SENTINEL_NAME: 'a b' }, /^REDIS_SENTINEL_NAME must be/],
   [
     'two passwords',
-    { REDIS_URL: 'redis://:secret@a', REDIS_PASSWORD_FILE: import.meta.filename },
+    { REDIS_URL: 'redis://:secret@a', REDIS_PASSWORD_FILE: passwordFile },
     /^REDIS_PASSWORD_FILE and a password in REDIS_URL must not both be set$/,
   ],
   [
     'a password file that does not exist',
     { REDIS_PASSWORD_FILE: '/nowhere' },
-    /^REDIS_PASSWORD_FILE must be the path of a readable file/,
+    /^REDIS_PASSWORD_FILE names a file that cannot be read: ENOENT$/,
   ],
   ['a prefix with braces', { REDIS_KEY_PREFIX: '{a}' }, /^REDIS_KEY_PREFIX must be/],
   ['no time', { REDIS_TIMEOUT_MS: '0' }, /^REDIS_TIMEOUT_MS must be an integer from 1 to 10000$/],

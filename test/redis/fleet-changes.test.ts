@@ -1,15 +1,19 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { LimitedFleet, MAX_CALLS } from '../support/limited-fleet.ts'
 import { skipWithoutRedis, startRedis } from '../support/redis-server.ts'
 import { until } from '../support/wait.ts'
 
+// The tests wait for most of their time.
+t.jobs = 4
 const skip = skipWithoutRedis
+const options = { skip, buffered: true }
 // The tests share a server, each with its own keys.
 const server = skip ? undefined : await startRedis(t)
 
 t.test(
   'a new replica waits for a share until calls of the others have ended',
-  { skip },
+  options,
   async (t) => {
     const fleet = new LimitedFleet(t, server)
     const a = await fleet.join()
@@ -29,7 +33,7 @@ t.test(
 
 t.test(
   'the claims never exceed the limit, whatever replicas come, go and do',
-  { skip },
+  options,
   async (t) => {
     const fleet = new LimitedFleet(t, server)
     const members: Awaited<ReturnType<LimitedFleet['join']>>[] = []
@@ -41,6 +45,7 @@ t.test(
           member.callsInFlight = Math.max(member.share, member.callsInFlight - 1)
         const used = members.reduce((sum, { member }) => sum + member.callsInFlight, 0)
         greatest = Math.max(greatest, await fleet.claims(), used)
+        await sleep(5)
       }
     }
     const checking = check()
@@ -60,7 +65,7 @@ t.test(
 
 t.test(
   'the share of a replica that left is free at once, of a dead one after 3 s',
-  { skip },
+  options,
   async (t) => {
     const fleet = new LimitedFleet(t, server)
     const [a, b, c] = [await fleet.join(), await fleet.join(), await fleet.join()]
@@ -76,18 +81,14 @@ t.test(
   },
 )
 
-t.test(
-  'without Redis, a replica starts at once and alone, and joins later',
-  { skip },
-  async (t) => {
-    const fleet = new LimitedFleet(t, server)
-    const other = await fleet.join()
-    const alone = await fleet.join({ opens: false })
-    t.equal(alone.member.share, -1, 'the configured limit')
-    t.equal(alone.limits.replicas, 1)
-    alone.member.callsInFlight = 2
-    await alone.redis.open()
-    await until(() => alone.member.share === 4 && other.member.share === 4)
-    t.ok((await fleet.claims()) <= MAX_CALLS)
-  },
-)
+t.test('without Redis, a replica starts at once and alone, and joins later', options, async (t) => {
+  const fleet = new LimitedFleet(t, server)
+  const other = await fleet.join()
+  const alone = await fleet.join({ opens: false })
+  t.equal(alone.member.share, -1, 'the configured limit')
+  t.equal(alone.limits.replicas, 1)
+  alone.member.callsInFlight = 2
+  await alone.redis.open()
+  await until(() => alone.member.share === 4 && other.member.share === 4)
+  t.ok((await fleet.claims()) <= MAX_CALLS)
+})

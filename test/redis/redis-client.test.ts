@@ -4,9 +4,11 @@ import { skipWithoutRedis, startRedis } from '../support/redis-server.ts'
 import { startTcpProxy } from '../support/tcp-proxy.ts'
 import { until } from '../support/wait.ts'
 
-const skip = skipWithoutRedis
+// The tests wait for most of their time.
+t.jobs = 4
+const options = { skip: skipWithoutRedis, buffered: true }
 
-t.test('uses user, password and database of the URL', { skip }, async (t) => {
+t.test('uses user, password and database of the URL', options, async (t) => {
   const server = await startRedis(t)
   await server.command('ACL', 'SETUSER', 'me', 'on', '>p@ss', '~*', '&*', '+@all')
   const { redis } = await connectRedis(t, `redis://me:p%40ss@127.0.0.1:${server.port}/3`)
@@ -16,7 +18,7 @@ t.test('uses user, password and database of the URL', { skip }, async (t) => {
   t.match(await server.command('CLIENT', 'LIST'), / user=me /)
 })
 
-t.test('reads the password again when it connects', { skip }, async (t) => {
+t.test('reads the password again when it connects', options, async (t) => {
   const server = await startRedis(t)
   const setPassword = (password: string) =>
     server.command('ACL', 'SETUSER', 'me', 'on', 'resetpass', `>${password}`, '~*', '&*', '+@all')
@@ -38,7 +40,7 @@ t.test('reads the password again when it connects', { skip }, async (t) => {
   t.equal(states.length, 3, 'each change is reported once')
 })
 
-t.test('names the reason if it cannot connect', { skip }, async (t) => {
+t.test('names the reason if it cannot connect', options, async (t) => {
   const server = await startRedis(t)
   const url = `redis://me:wrong@127.0.0.1:${server.port}`
   t.strictSame((await connectRedis(t, url)).states, ['down WRONGPASS'])
@@ -50,7 +52,7 @@ t.test('names the reason if it cannot connect', { skip }, async (t) => {
 
 t.test(
   'connects again after a restart, also if only one connection was lost',
-  { skip },
+  options,
   async (t) => {
     const server = await startRedis(t)
     const { states, untilItWorks } = await connectRedis(t, server.url)
@@ -66,7 +68,7 @@ t.test(
 
 t.test(
   'notices that the network drops everything, and leaves no connection',
-  { skip },
+  options,
   async (t) => {
     const drop = async (drops: 'requests' | 'answers') => {
       const server = await startRedis(t)

@@ -3,12 +3,15 @@ import { LimitedFleet, MAX_CALLS } from '../support/limited-fleet.ts'
 import { skipWithoutRedis, startRedis } from '../support/redis-server.ts'
 import { until } from '../support/wait.ts'
 
+// The tests wait for most of their time.
+t.jobs = 4
 const skip = skipWithoutRedis
+const options = { skip, buffered: true }
 // The tests share a server, each with its own keys.
 const server = skip ? undefined : await startRedis(t)
 const command = (...args: string[]) => server?.command(...args) ?? Promise.resolve('')
 
-t.test('one replica has all calls, and several share them without a rest', { skip }, async (t) => {
+t.test('one replica has all calls, and several share them without a rest', options, async (t) => {
   const fleet = new LimitedFleet(t, server)
   const a = await fleet.join()
   t.equal(a.member.share, MAX_CALLS)
@@ -25,14 +28,14 @@ t.test('one replica has all calls, and several share them without a rest', { ski
   )
 })
 
-t.test('more replicas than calls have one call each', { skip }, async (t) => {
+t.test('more replicas than calls have one call each', options, async (t) => {
   const fleet = new LimitedFleet(t, server)
   const members = await Promise.all([1, 2, 3].map(() => fleet.join({ max: 2 })))
   await until(() => members.every(({ member }) => member.share === 1))
   t.equal(members[0]?.limits.replicas, 3)
 })
 
-t.test('after Redis was emptied, nobody gets more until all are back', { skip }, async (t) => {
+t.test('after Redis was emptied, nobody gets more until all are back', options, async (t) => {
   const fleet = new LimitedFleet(t, server)
   const { keys } = fleet
   const [a, b] = [await fleet.join(), await fleet.join()]
@@ -42,7 +45,7 @@ t.test('after Redis was emptied, nobody gets more until all are back', { skip },
   t.strictSame([a.member.share, b.member.share], [4, 4])
 })
 
-t.test('while Redis is unavailable, a replica keeps its share', { skip }, async (t) => {
+t.test('while Redis is unavailable, a replica keeps its share', options, async (t) => {
   const fleet = new LimitedFleet(t, server)
   const [a, b] = [await fleet.join(), await fleet.join()]
   await until(() => a.member.share === 4 && b.member.share === 4)
@@ -53,7 +56,7 @@ t.test('while Redis is unavailable, a replica keeps its share', { skip }, async 
 
 t.test(
   'a pause reaches the other replicas at once, and later ones before they start',
-  { skip },
+  options,
   async (t) => {
     const fleet = new LimitedFleet(t, server)
     const [a, b] = [await fleet.join(), await fleet.join()]
@@ -69,7 +72,7 @@ t.test(
   },
 )
 
-t.test('a lost message about a pause is made up for within a second', { skip }, async (t) => {
+t.test('a lost message about a pause is made up for within a second', options, async (t) => {
   const fleet = new LimitedFleet(t, server)
   const { keys } = fleet
   const { member } = await fleet.join()
@@ -78,7 +81,7 @@ t.test('a lost message about a pause is made up for within a second', { skip }, 
   t.match(member.pauses, [{ openMs: 0 }])
 })
 
-t.test('a shorter pause does not shorten a longer one', { skip }, async (t) => {
+t.test('a shorter pause does not shorten a longer one', options, async (t) => {
   const fleet = new LimitedFleet(t, server)
   const { keys } = fleet
   const a = await fleet.join()
@@ -89,7 +92,7 @@ t.test('a shorter pause does not shorten a longer one', { skip }, async (t) => {
     t.ok(Number((await command('PTTL', key)).slice(1)) > 10_000)
 })
 
-t.test('hostile values do not stop the fleet', { skip }, async (t) => {
+t.test('hostile values do not stop the fleet', options, async (t) => {
   const fleet = new LimitedFleet(t, server)
   const { keys } = fleet
   const a = await fleet.join()
@@ -112,7 +115,7 @@ t.test('hostile values do not stop the fleet', { skip }, async (t) => {
   t.strictSame(a.member.pauses, [{ coolDownMs: 60_000, openMs: 0 }], 'at most a minute')
 })
 
-t.test('hostile claims do not take the share of a replica', { skip }, async (t) => {
+t.test('hostile claims do not take the share of a replica', options, async (t) => {
   const fleet = new LimitedFleet(t, server)
   const { member } = await fleet.join()
   for (const number of [1, 2, 3]) {
@@ -123,7 +126,7 @@ t.test('hostile claims do not take the share of a replica', { skip }, async (t) 
   t.equal(member.share, 2, 'a quarter')
 })
 
-t.test('a key of another type, or with too many entries, is replaced', { skip }, async (t) => {
+t.test('a key of another type, or with too many entries, is replaced', options, async (t) => {
   const fleet = new LimitedFleet(t, server)
   const { keys } = fleet
   const a = await fleet.join()
@@ -136,7 +139,7 @@ t.test('a key of another type, or with too many entries, is replaced', { skip },
   t.equal(a.limits.replicas, 1)
 })
 
-t.test('every key expires', { skip }, async (t) => {
+t.test('every key expires', options, async (t) => {
   const fleet = new LimitedFleet(t, server)
   const { keys } = fleet
   const { limits } = await fleet.join()

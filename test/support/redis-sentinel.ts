@@ -18,10 +18,13 @@ export interface RedisSentinels {
 const DOWN_AFTER_MS = 500
 const NAME = 'primary'
 
-/** Starts a primary, a replica and three sentinels that know each other. */
-export async function startRedisSentinels(t: Owner): Promise<RedisSentinels> {
-  const primary = await startRedis(t, '--repl-diskless-sync-delay', '0')
-  const replica = await startRedis(t, '--replicaof', '127.0.0.1', `${primary.port}`)
+/**
+ * Starts a primary, a replica and three sentinels that know each other.
+ * @param options of the primary and the replica
+ */
+export async function startRedisSentinels(t: Owner, ...options: string[]): Promise<RedisSentinels> {
+  const primary = await startRedis(t, '--repl-diskless-sync-delay', '0', ...options)
+  const replica = await startRedis(t, '--replicaof', '127.0.0.1', `${primary.port}`, ...options)
   await until(async () => (await replica.command('INFO', 'replication')).includes('status:up'))
   const folder = await mkdtemp(join(tmpdir(), 'sentinel-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))

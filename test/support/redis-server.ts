@@ -22,6 +22,8 @@ export interface RedisServerProcess {
   url: string
   /** Sends one command and returns its reply as it was sent (RESP2). */
   command: (...args: string[]) => Promise<string>
+  /** The names of all keys that match a pattern. */
+  keys: (pattern: string) => Promise<string[]>
   signal: (signal: NodeJS.Signals) => void
   /** Starts it again on the same port, empty. */
   restart: () => Promise<void>
@@ -60,6 +62,10 @@ export async function startRedis(t: Owner, ...options: string[]): Promise<RedisS
     port,
     url: `redis://127.0.0.1:${port}`,
     command: (...args) => sendCommand(port, args),
+    keys: async (pattern) => {
+      const lines = (await sendCommand(port, ['KEYS', pattern])).split('\r\n')
+      return lines.filter((line) => /^[^*$]/.test(line))
+    },
     signal: (signal) => child.kill(signal),
     kill,
     restart: async () => {

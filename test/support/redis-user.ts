@@ -1,15 +1,22 @@
+import { readFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import type { Owner, RedisServerProcess } from './redis-server.ts'
 import { startRedis } from './redis-server.ts'
 
-/** The least rights that the service needs, with its default prefix, as in an ACL file. */
-export const LEAST_RIGHTS =
-  '~cdf-job-quality:* &cdf-job-quality:* -@all +eval +get +set +getrange +del +pttl +pexpire +time +hgetall +hset +hdel +xadd +xrange +spublish +ssubscribe +ping +hello +select +asking +cluster|slots'
+/** Name and password in tests, for a URL. */
+export const CREDENTIALS = 'cdf-job-quality:secret'
 
-/** Name and password of a user with {@link LEAST_RIGHTS}, for a URL. */
-export const CREDENTIALS = 'service:secret'
+/** The rules of a user in a page of the documentation: `user cdf-job-quality RULES`. */
+const documented = await readFile(
+  resolve(import.meta.dirname, '../../docs/deployment.md'),
+  'utf8',
+).then((page) => [...page.matchAll(/^user cdf-job-quality on >PASSWORD (.*)$/gm)])
 
-/** Command line options that create the user. */
-export const USER_OPTIONS = ['--user', 'service', 'on', '>secret', ...LEAST_RIGHTS.split(' ')]
+const [redisRules, sentinelRules] = documented.map(([, rules = '']) => rules.split(' '))
+
+/** Command line options that create the user of docs/deployment.md, for Redis and for Sentinel. */
+export const USER_OPTIONS = ['--user', 'cdf-job-quality', 'on', '>secret', ...(redisRules ?? [])]
+export const SENTINEL_USER = ['cdf-job-quality', 'on', '>secret', ...(sentinelRules ?? [])]
 
 /** Starts Redis with the user. The URL has its credentials. */
 export async function startRedisWithUser(

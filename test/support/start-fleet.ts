@@ -1,8 +1,8 @@
-import type { Test } from 'tap'
 import { startSimulator } from '../../simulator/upstream/start-simulator.ts'
+import type { Owner } from './redis-server.ts'
 import { startRedisWithUser } from './redis-user.ts'
 import type { Service } from './start-service.ts'
-import { startService } from './start-service.ts'
+import { startInstance } from './start-service.ts'
 import { until } from './wait.ts'
 
 /** A job that no test uses. */
@@ -11,25 +11,19 @@ const UNKNOWN = '999'
 /**
  * Starts replicas of the service with one simulator and one Redis, where they have the least rights. They know each other
  * when this returns.
- * @param redis default: a server of its own
+ * @param environment with `REDIS_URL`, another Redis
  */
 export async function startFleet(
-  t: Test,
-  {
-    replicas = 2,
-    environment = {} as Record<string, string>,
-    redis: given = undefined as Awaited<ReturnType<typeof startRedisWithUser>> | undefined,
-  } = {},
+  t: Owner,
+  { replicas = 2, environment = {} as Record<string, string> } = {},
 ) {
-  const redis = given ?? (await startRedisWithUser(t))
+  const redis = await startRedisWithUser(t)
   const simulator = await startSimulator()
   t.teardown(() => simulator.close())
   const start = async () => {
-    const service = await startService(t, {
-      simulator,
-      // A busy machine can be slow. Tests of failures set the limit themselves.
-      environment: { REDIS_URL: redis.url, REDIS_TIMEOUT_MS: '1000', ...environment },
-    })
+    // A busy machine can be slow. Tests of failures set the limit themselves.
+    const shared = { REDIS_URL: redis.url, REDIS_TIMEOUT_MS: '1000' }
+    const service = await startInstance(t, simulator, { ...shared, ...environment })
     // The start itself overloads the event loop of a busy machine.
     await until(async () => !(await service.quality(UNKNOWN)).text.includes('overloaded'))
     return service

@@ -28,8 +28,7 @@ export interface Service {
 /** Options of {@link startService}. */
 export interface ServiceOptions {
   environment?: Record<string, string>
-  /** Options of a simulator of its own, or one that runs already. */
-  simulator?: SimulatorOptions | Simulator
+  simulator?: SimulatorOptions
   /** Default: `'real'`. */
   clock?: 'fake' | 'real'
   /** Runs before the service starts. */
@@ -38,9 +37,8 @@ export interface ServiceOptions {
 
 /** Starts the service in this process. It stops at the end of the test. */
 export async function startService(t: Test, options: ServiceOptions = {}): Promise<Service> {
-  const { simulator: given = {} } = options
-  const simulator = 'cdf' in given ? given : await startSimulator(given)
-  if (simulator !== given) t.teardown(() => simulator.close())
+  const simulator = await startSimulator(options.simulator)
+  t.teardown(() => simulator.close())
   options.prepare?.(simulator)
   const clock = options.clock === 'fake' ? new FakeClock() : undefined
   return startInstance(t, simulator, options.environment, clock)
@@ -51,7 +49,7 @@ export async function startService(t: Test, options: ServiceOptions = {}): Promi
  * @param clock default: the real clock
  */
 export async function startInstance(
-  t: Test,
+  t: Pick<Test, 'teardown'>,
   simulator: Simulator,
   environment: Record<string, string> = {},
   clock?: FakeClock,
