@@ -13,11 +13,11 @@ import type { Replica } from './replicas.ts'
 import { startReplica } from './replicas.ts'
 
 /**
- * `npm run faults`: three replicas under load while Redis fails, one fault after the other. Takes seven minutes; needs
+ * `npm run bench:faults`: three replicas under load while Redis fails, one fault after the other. Takes seven minutes; needs
  * redis-server; exits with 1 if a request fails, a caller waits longer than the time limit for Redis, a watcher misses a
  * change, or the replicas do not share results again within 5 s.
  *
- *     npm run faults -- --only cluster
+ *     npm run bench:faults -- --only cluster
  */
 const { values } = parseArgs({ options: { only: { type: 'string', default: '' } } })
 
