@@ -19,6 +19,8 @@ export interface Engine {
   /** Between the replicas and the server, one for each replica. */
   proxies: TcpProxy[]
   cluster?: RedisCluster
+  /** The server that takes over if the primary is lost. */
+  standby?: RedisServerProcess
   /** Changes the password of the server. */
   changePassword: () => Promise<void>
   /** Writes the present password of the server to the file of the replicas. */
@@ -74,8 +76,8 @@ export const withPassword: StartEngine = async (t) => {
 
 /** Sentinels, a primary and its replica. */
 export const sentinels: StartEngine = async (t) => {
-  const { primary, environment } = await startRedisSentinels(t)
-  return { server: primary, environment: () => environment, proxies: [], ...noPassword }
+  const { primary, replica: standby, environment } = await startRedisSentinels(t)
+  return { server: primary, standby, environment: () => environment, proxies: [], ...noPassword }
 }
 
 /** A cluster of three primaries, each with a replica. */

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { FALSE_REPLICA_MS, writeHostileValues } from '../../simulator/hostile-redis-values.ts'
 import { moveSlot, shardOf } from '../../test/support/redis-cluster.ts'
 import type { RedisServerProcess } from '../../test/support/redis-server.ts'
 import { until } from '../../test/support/wait.ts'
@@ -18,6 +19,8 @@ export interface Stage {
 export interface Fault {
   name: string
   start: StartEngine
+  /** The number of replicas at the end of the list that share results; default: all. */
+  sharing?: number
   /** A module that replica 0, 1, … loads before the service. */
   preload?: (replica: number) => string | undefined
   /** Injects the fault. Resolves when it has been removed. */
@@ -40,31 +43,14 @@ registerHooks({ load (url, context, next) {
   return { ...loaded, source: String(loaded.source).replace('VERSION = 1', 'VERSION = 2') }
 } })`)
 
-/** Overwrites keys of the service with garbage, and sends messages, for some seconds. */
-async function writeGarbage({ command }: RedisServerProcess, seconds: number): Promise<void> {
+/** Lets another program write to the keys of the service. */
+async function writeGarbage(server: RedisServerProcess, seconds: number): Promise<void> {
   const endMs = performance.now() + 1_000 * seconds
-  const soon = () => String(Date.now() + 2_000)
   while (performance.now() < endMs) {
-    const reply = await command('KEYS', 'cdf-job-quality:*')
-    const keys = reply.split('\r\n').filter((line) => line.startsWith('cdf-job-quality:'))
-    for (const key of keys) {
-      const values = ['', '\u0000', '1 1 0\n{}', '9'.repeat(100_000), '{"jobId":"1"}']
-      if (key.endsWith(':replicas'))
-        await command('HSET', key, `hostile ${Math.random()}`, `999999 ${soon()} 0`)
-      else if (Math.random() < 0.3) {
-        await command('DEL', key)
-        await command('RPUSH', key, 'x')
-      } else await command('SET', key, values[Math.floor(Math.random() * values.length)] as string)
-      if (/:(announcements|replicas)$/.test(key)) {
-        const channel = key.replace('replicas', 'limits')
-        await command('SPUBLISH', channel, `hostile ${'x'.repeat(1_000)}`)
-        await command('SPUBLISH', channel, '1-1 hostile 7')
-      }
-    }
+    await writeHostileValues(server, Math.random)
     await sleep(50)
   }
-  // The shares of the hostile replicas end by themselves.
-  await sleep(3_000)
+  await sleep(FALSE_REPLICA_MS)
 }
 
 /** All faults. */
@@ -102,10 +88,9 @@ export const FAULTS: readonly Fault[] = [
   {
     name: 'primary killed, failover by sentinels',
     start: sentinels,
-    inject: async ({ engine: { server }, replicas }) => {
+    inject: async ({ engine: { server, standby } }) => {
       await server.kill()
-      await until(async () => (await replicas[0]?.isAvailable()) === false)
-      await until(async () => (await replicas[0]?.isAvailable()) === true)
+      await until(async () => `${await standby?.command('ROLE')}`.includes('master'))
     },
   },
   {
@@ -123,12 +108,14 @@ export const FAULTS: readonly Fault[] = [
   {
     name: 'node of a cluster lost, failover',
     start: cluster,
-    inject: async ({ engine, replicas }) => {
+    inject: async ({ engine }) => {
       if (!engine.cluster) throw new Error('no cluster')
-      const { owner } = await shardOf(engine.cluster, '{fleet}')
+      const { owner, others } = await shardOf(engine.cluster, '{fleet}')
       await owner.kill()
-      await until(async () => (await replicas[0]?.isAvailable()) === false)
-      await until(async () => (await replicas[0]?.isAvailable()) === true)
+      for (const state of ['fail', 'ok'])
+        await until(async () =>
+          `${await others[0]?.command('CLUSTER', 'INFO')}`.includes(`cluster_state:${state}`),
+        )
     },
   },
   ...(['requests', 'answers'] as const).map((drops) => ({
@@ -187,6 +174,7 @@ export const FAULTS: readonly Fault[] = [
     name: 'two versions of the service',
     start: oneServer,
     preload: (replica) => (replica === 0 ? OTHER_VERSION : undefined),
+    sharing: 2,
     inject: () => sleep(8_000),
   },
 ]

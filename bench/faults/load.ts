@@ -63,12 +63,13 @@ export class FaultLoad {
     }
   }
 
-  /** Starts the callers of a replica. */
-  add(replica: Replica): void {
+  /** Starts the callers of a replica, whose results are in the returned object and in {@link loads}. */
+  add(replica: Replica): ReplicaLoad {
     const load: ReplicaLoad = { readings: [], failures: [], heard: new Map() }
     this.loads.set(replica, load)
     for (let reader = 0; reader < READERS; reader += 1) this.#work.push(this.#read(replica, load))
     this.#work.push(this.#watch(replica, load))
+    return load
   }
 
   /** The replica is about to be killed: its callers stop, and what they have seen does not count. */

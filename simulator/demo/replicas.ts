@@ -3,8 +3,8 @@ import pretty from 'pino-pretty'
 import { buildApp } from '../../src/app.ts'
 import { loadConfig } from '../../src/config/config.ts'
 import type { LogDestination } from '../../src/telemetry/buffered-destination.ts'
+import { startRedisServer } from '../redis-server.ts'
 import { startLoadBalancer } from './load-balancer.ts'
-import { startRedisServer } from './redis-server.ts'
 import type { ReplicaState } from './replica-state.ts'
 
 /** The service with its replicas. */
@@ -65,7 +65,7 @@ export async function startReplicas(options: ReplicasOptions): Promise<DemoServi
       balancer?.close()
       await Promise.all(replicas.map(({ app }) => app.close()))
       balancer?.closeAllConnections()
-      redis?.stop()
+      await redis?.stop()
     },
   }
 }

@@ -77,7 +77,7 @@ t.test('every panel of the dashboard shows data after requests and faults', { sk
   const agent = new Agent({ connections: 20 })
   t.teardown(() => agent.destroy())
   const caller = new ChaosCaller({
-    url,
+    urls: [url],
     accessToken,
     dispatcher: agent,
     jobs: { done, pending, unknown: ['8', '9'], invalid: ['0012'] },
