@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import fp from 'fastify-plugin'
 import { once } from '../src/async/once.ts'
 import type { Scheduler } from '../src/async/scheduler.ts'
+import type { JobId } from '../src/cdf/job-id.ts'
 import type { SharedLimits } from '../src/cdf/shared-limits.ts'
 import { UNSHARED_LIMITS } from '../src/cdf/shared-limits.ts'
 import type { SharedJobs } from '../src/jobs/shared-jobs.ts'
@@ -79,9 +80,10 @@ export const fleetPlugin = fp(
       metrics.lookups.inc({ outcome })
       if (outcome === 'invalid' && isFirst(outcome)) app.log.warn('invalid value in Redis ignored')
     })
-    const leases = new RedisJobLeases({ redis, keys, timeoutMs, now, schedule })
     const stream = keys.announcements
     const announcements = new RedisJobAnnouncements({ redis, stream, replica })
+    const onRelease = (jobId: JobId) => announcements.announce(jobId)
+    const leases = new RedisJobLeases({ redis, keys, timeoutMs, now, schedule, onRelease })
     const limits = new RedisSharedLimits({ redis, keys, replica, maxConcurrency, schedule })
     app.decorate('fleet', { jobs: { store, leases, announcements }, limits })
 

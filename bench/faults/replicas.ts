@@ -1,9 +1,8 @@
-import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { resolve } from 'node:path'
+import { createInterface } from 'node:readline'
 import type { Simulator } from '../../simulator/upstream/start-simulator.ts'
-import { freePort } from '../../test/support/local-server.ts'
 import type { Owner } from '../../test/support/redis-server.ts'
 import { untilStatus } from '../support/processes.ts'
 
@@ -11,7 +10,7 @@ import { untilStatus } from '../support/processes.ts'
 export interface Replica {
   url: string
   /** Whether it works with Redis. */
-  isAvailable: () => Promise<boolean>
+  isAvailable: () => boolean
   /** The first log lines about Redis. */
   logs: string[]
   kill: () => Promise<void>
@@ -33,14 +32,13 @@ export async function startReplica(
   simulator: Simulator,
   { environment, preload }: ReplicaOptions,
 ): Promise<Replica> {
-  const [port, metricsPort] = [await freePort(), await freePort()]
   const args = preload === undefined ? [] : ['--import', preload]
-  const child: ChildProcess = spawn(process.execPath, [...args, SERVER], {
+  const child = spawn(process.execPath, [...args, SERVER], {
     env: {
       ...simulator.environment,
       AUTH_MODE: 'none',
-      PORT: `${port}`,
-      METRICS_PORT: `${metricsPort}`,
+      PORT: '0',
+      METRICS_PORT: '0',
       RATE_LIMIT_PER_MINUTE: '0',
       UPSTREAM_POLLS_PER_SECOND: '1000',
       ...environment,
@@ -48,11 +46,15 @@ export async function startReplica(
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const logs: string[] = []
-  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
-    for (const line of text.split('\n').filter((each) => each.includes('Redis'))) {
-      const { msg, reason = '' } = JSON.parse(line) as { msg: string; reason?: string }
-      if (logs.length < MAX_LOGS) logs.push(`${msg} ${reason}`.trim())
-    }
+  let isAvailable = false
+  const listening = Promise.withResolvers<string>()
+  createInterface(child.stdout).on('line', (line) => {
+    const { msg, reason = '' } = JSON.parse(line) as { msg: string; reason?: string }
+    const [, url] = /listening at (\S+)$/.exec(msg) ?? []
+    if (url) listening.resolve(url)
+    if (!msg.includes('Redis')) return
+    if (/ (un)?available$/.test(msg)) isAvailable = msg === 'Redis available'
+    if (logs.length < MAX_LOGS) logs.push(`${msg} ${reason}`.trim())
   })
   const kill = async () => {
     if (child.exitCode !== null || child.signalCode !== null) return
@@ -60,14 +62,11 @@ export async function startReplica(
     await once(child, 'exit')
   }
   t.teardown(kill)
-  const url = `http://127.0.0.1:${port}`
+  const url = await listening.promise
   await untilStatus(`${url}/health/ready`, 200)
   return {
     url,
-    isAvailable: async () => {
-      const response = await fetch(`http://127.0.0.1:${metricsPort}/metrics`)
-      return /_redis_available 1$/m.test(await response.text())
-    },
+    isAvailable: () => isAvailable,
     logs,
     kill,
   }

@@ -166,7 +166,7 @@ export class JobQualityReader {
     deadlineMs: number,
     signal: AbortSignal,
   ): Promise<ReadResult> {
-    const { shared, fetchJob, isOverloaded } = this.#options
+    const { fetchJob, isOverloaded } = this.#options
     const outcome = this.#results.latest(jobId) ? 'stale' : 'miss'
     const requests: CdfRequest[] = []
     const onRequest = (request: CdfRequest) => requests.push(request)
@@ -186,7 +186,7 @@ export class JobQualityReader {
       update = this.#results.updateAfter(error)
       return withRequests(this.#results.fromFailure(jobId, error, outcome))
     } finally {
-      lease.release(update).then(() => shared.announcements.announce(jobId))
+      lease.release(update)
     }
   }
 

@@ -38,18 +38,21 @@ export async function takeReadingTurn<Result>(
     for (let waitedMs = 0; ; waitedMs = now() - startedAtMs) {
       if (waitedMs >= deadlineMs) throw new ProblemError('upstream-timeout')
       announced = Promise.withResolvers()
-      // One round trip. The lease comes first, so that no result appears between the lookup and the lease.
-      const [turn, known] = await Promise.all([
-        shared.leases.acquire(jobId),
-        shared.store.get(jobId),
-      ])
+      const known = await shared.store.get(jobId)
       const result = known && accept(known)
-      const { lease, heldForMs = 0 } = turn
-      if (lease && !result && !signal.aborted) return { lease, waitedMs }
-      lease?.release()
       signal.throwIfAborted()
       if (result) return { result }
-      const cancel = schedule(Math.min(heldForMs, deadlineMs - waitedMs), announced.resolve)
+      const turn = await shared.leases.acquire(jobId)
+      if (turn.lease) {
+        // Another replica may have read the job since the lookup.
+        const late = turn.known && accept(turn.known)
+        if (late === undefined && !signal.aborted) return { lease: turn.lease, waitedMs }
+        turn.lease.release()
+        signal.throwIfAborted()
+        return { result: late as Result }
+      }
+      signal.throwIfAborted()
+      const cancel = schedule(Math.min(turn.heldForMs, deadlineMs - waitedMs), announced.resolve)
       await announced.promise
       cancel()
     }

@@ -22,24 +22,28 @@ export interface SharedJobStore {
 
 /** The exclusive right of one replica to read a job from CDF. Its method never rejects. */
 export interface JobLease {
-  /** Ends the lease. The update is ignored if the lease has ended before: another replica can have a newer result. */
+  /**
+   * Ends the lease, and announces that. The update is ignored if the lease has ended before: another replica can have a
+   * newer result.
+   */
   release(update?: SharedUpdate): Promise<void>
 }
 
 /** Grants leases. Its method never rejects. */
 export interface JobLeases {
   /**
-   * A lease, or the time after which the lease of another replica ends, if that does not renew it; milliseconds. A lease
-   * ends by itself if its holder dies.
+   * A lease with the latest result, or the time after which the lease of another replica ends, if that does not renew it;
+   * milliseconds. A lease ends by itself if its holder dies.
    */
   acquire(
     jobId: JobId,
-  ): Promise<{ lease: JobLease; heldForMs?: never } | { heldForMs: number; lease?: never }>
+  ): Promise<
+    { lease: JobLease; known: SharedJob | undefined } | { lease?: never; heldForMs: number }
+  >
 }
 
-/** Tells the other replicas that a read of a job has ended. */
+/** Tells that another replica has released the lease of a job. */
 export interface JobAnnouncements {
-  announce(jobId: JobId): void
   /**
    * @param listener gets the job, or `undefined` if announcements can have been lost
    * @returns unsubscribe
@@ -60,6 +64,6 @@ export const UNSHARED_LEASE: JobLease = { release: async () => {} }
 /** A fleet of one process, which shares nothing: its own cache and reads in flight are enough. */
 export const UNSHARED_JOBS: SharedJobs = {
   store: { get: async () => undefined },
-  leases: { acquire: async () => ({ lease: UNSHARED_LEASE }) },
-  announcements: { announce: () => {}, subscribe: () => () => {} },
+  leases: { acquire: async () => ({ lease: UNSHARED_LEASE, known: undefined }) },
+  announcements: { subscribe: () => () => {} },
 }

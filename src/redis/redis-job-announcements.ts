@@ -55,6 +55,7 @@ export class RedisJobAnnouncements implements JobAnnouncements {
     options.redis.repeat(() => this.#catchUp())
   }
 
+  /** Tells the other replicas that this one has released the lease of a job. */
   announce(jobId: JobId): void {
     const { redis, stream, replica } = this.#options
     redis.eval(ANNOUNCE, [stream], [`${replica} ${jobId}`, MAX_ENTRIES, STREAM_TTL_MS])

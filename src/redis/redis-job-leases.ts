@@ -4,8 +4,9 @@ import type { JobId } from '../cdf/job-id.ts'
 import type { JobLease, JobLeases, SharedUpdate } from '../jobs/shared-jobs.ts'
 import { UNSHARED_LEASE } from '../jobs/shared-jobs.ts'
 import type { RedisConnection } from './redis-connection.ts'
+import { GET_RESULT } from './redis-job-store.ts'
 import type { RedisKeys } from './redis-keys.ts'
-import { formatStoredJob } from './stored-job.ts'
+import { formatStoredJob, MAX_STORED_BYTES, parseStoredJob } from './stored-job.ts'
 
 /** Options of {@link RedisJobLeases}. */
 export interface RedisJobLeasesOptions {
@@ -16,6 +17,7 @@ export interface RedisJobLeasesOptions {
   /** Monotonic clock, milliseconds. */
   now: () => number
   schedule: Scheduler
+  onRelease: (jobId: JobId) => void
 }
 
 /** A lease ends after this time if it is not renewed, so a dead replica delays a job by this much. */
@@ -25,18 +27,18 @@ const RENEW_MS = 300
 const UNCONFIRMED_LIMITS = 5
 
 /**
- * Takes the lease of a job, and returns 1 and the time; else 0 and the remaining time of the other lease. A lease that no
- * replica can have taken, because it does not end soon, is replaced.
+ * Takes the lease of a job, and returns the time and the result; else only the remaining time of the other lease. A lease
+ * that no replica can have taken, because it does not end soon, is replaced.
  */
 const ACQUIRE = `
 local ttl = tonumber(ARGV[2])
 if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ttl) then
   local held = redis.call('PTTL', KEYS[1])
-  if held >= 0 and held <= tonumber(ARGV[3]) then return { 0, held } end
+  if held >= 0 and held <= tonumber(ARGV[3]) then return { held } end
   redis.call('SET', KEYS[1], ARGV[1], 'PX', ttl)
 end
-local time = redis.call('TIME')
-return { 1, time[1] * 1000 + math.floor(time[2] / 1000) }`
+${GET_RESULT('KEYS[2]', 'ARGV[4]')}
+return { now, value }`
 
 /** Only its holder may renew or release a lease. */
 const RENEW = `
@@ -63,17 +65,21 @@ export class RedisJobLeases implements JobLeases {
     const { redis, keys, timeoutMs } = this.#options
     const token = randomUUID()
     // Short until Redis has answered: if the answer is lost, nobody holds the lease.
-    const args = [token, Math.min(UNCONFIRMED_LIMITS * timeoutMs, LEASE_MS), LEASE_MS]
-    const answer = await redis.eval(ACQUIRE, [keys.lease(jobId)], args)
-    if (!Array.isArray(answer)) return { lease: UNSHARED_LEASE }
-    const [isGranted, ms] = answer.map(Number)
-    if (isGranted) return { lease: this.#hold(jobId, token, ms as number) }
-    return { heldForMs: Math.max(1, ms as number) }
+    const ttlMs = Math.min(UNCONFIRMED_LIMITS * timeoutMs, LEASE_MS)
+    const args = [token, ttlMs, LEASE_MS, MAX_STORED_BYTES]
+    const answer = await redis.eval(ACQUIRE, [keys.lease(jobId), keys.result(jobId)], args)
+    if (!Array.isArray(answer)) return { lease: UNSHARED_LEASE, known: undefined }
+    const [ms, value] = [Number(answer[0]), answer[1]]
+    if (value === undefined) return { heldForMs: Math.max(1, ms) }
+    return {
+      lease: this.#hold(jobId, token, ms),
+      known: parseStoredJob(jobId, `${value}`, ms),
+    }
   }
 
   /** @param grantedAtMs the clock of Redis when it granted the lease */
   #hold(jobId: JobId, token: string, grantedAtMs: number): JobLease {
-    const { redis, keys, now, schedule } = this.#options
+    const { redis, keys, now, schedule, onRelease } = this.#options
     const lease = keys.lease(jobId)
     const answeredAtMs = now()
     let isReleased = false
@@ -91,6 +97,7 @@ export class RedisJobLeases implements JobLeases {
         const nowMs = grantedAtMs + now() - answeredAtMs
         const args = [token, ...updateArguments(update, nowMs)]
         await redis.eval(RELEASE, [lease, keys.result(jobId)], args)
+        onRelease(jobId)
       },
     }
   }

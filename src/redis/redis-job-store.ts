@@ -4,15 +4,21 @@ import type { RedisConnection } from './redis-connection.ts'
 import type { RedisKeys } from './redis-keys.ts'
 import { MAX_STORED_BYTES, parseStoredJob } from './stored-job.ts'
 
-/** Returns the value of a string, cut after a number of bytes, and the time. Another type is an invalid value. */
-const GET = `
-local value = redis.pcall('GETRANGE', KEYS[1], 0, ARGV[1])
+/**
+ * Sets `value` to a string, cut after a number of bytes, and `now` to the time in milliseconds. Another type is an invalid
+ * value.
+ */
+export const GET_RESULT = (key: string, maxBytes: string) => `
+local value = redis.pcall('GETRANGE', ${key}, 0, ${maxBytes})
 if type(value) == 'table' then
   if not string.find(value.err, 'WRONGTYPE', 1, true) then return value end
   value = 'another type'
 end
 local time = redis.call('TIME')
-return { value, time[1] * 1000 + math.floor(time[2] / 1000) }`
+local now = time[1] * 1000 + math.floor(time[2] / 1000)`
+
+const GET = `${GET_RESULT('KEYS[1]', 'ARGV[1]')}
+return { now, value }`
 
 /** The results of jobs in Redis. Leases store them. */
 export class RedisJobStore implements SharedJobStore {
@@ -33,7 +39,7 @@ export class RedisJobStore implements SharedJobStore {
   async get(jobId: JobId): Promise<SharedJob | undefined> {
     const answer = await this.#redis.eval(GET, [this.#keys.result(jobId)], [MAX_STORED_BYTES])
     if (!Array.isArray(answer)) return undefined
-    const [text, nowMs] = answer
+    const [nowMs, text] = answer
     if (text === '') {
       this.#onLookup('miss')
       return undefined

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
 import type { JobId } from '../cdf/job-id.ts'
+import { VERSION } from './stored-job.ts'
 
 /** What the keys of a service belong to. Another identity may see other jobs. */
 export interface RedisScope {
@@ -10,7 +11,10 @@ export interface RedisScope {
   clientId: string
 }
 
-/** The names of keys and channels in Redis. Those of a job are in one hash slot of a cluster, and so are the others. */
+/**
+ * The names of keys and channels in Redis. Those of a job are in one hash slot of a cluster, and so are the others. Versions
+ * of the service that store results in different forms have different keys for a job.
+ */
 export class RedisKeys {
   readonly #scope: string
 
@@ -21,12 +25,12 @@ export class RedisKeys {
 
   /** String: the latest result of a job. */
   result(jobId: JobId): string {
-    return `${this.#scope}:{${jobId}}:result`
+    return `${this.#job(jobId)}:result`
   }
 
   /** String: the token of the replica that reads the job. */
   lease(jobId: JobId): string {
-    return `${this.#scope}:{${jobId}}:lease`
+    return `${this.#job(jobId)}:lease`
   }
 
   /** Stream: the reads that have ended lately. Also the channel with the same messages. */
@@ -57,5 +61,9 @@ export class RedisKeys {
   /** String that is written to find out whether Redis accepts writes. */
   get probe(): string {
     return `${this.#scope}:{fleet}:probe`
+  }
+
+  #job(jobId: JobId): string {
+    return `${this.#scope}:{${jobId}}:v${VERSION}`
   }
 }

@@ -4,7 +4,7 @@ import { isSameJob } from '../cdf/job-id.ts'
 import type { SharedJob } from '../jobs/shared-jobs.ts'
 
 /** Version of the stored form. A value of another version is ignored. */
-const VERSION = 1
+export const VERSION = 1
 /** A longer value is neither stored nor read; bytes. A job of CDF has about 1 KiB. */
 export const MAX_STORED_BYTES = 64 * 1024
 

@@ -13,11 +13,13 @@ const RESULT = { job: { jobId: '7', status: 'Running' }, knownForMs: 0, ttlMs: 3
 function setUp(maxAgeMs = 1_000) {
   const clock = new FakeClock()
   const shared = new FakeSharedJobs(clock)
-  /** Takes a turn, and accepts younger results. */
-  const take = (signal = new AbortController().signal, deadlineMs = 8_000) =>
+  /** Accepts younger results. */
+  const accept = (known: SharedJob): SharedJob | undefined =>
+    known.ageMs < maxAgeMs ? known : undefined
+  const take = (signal = new AbortController().signal, deadlineMs = 8_000, accepts = accept) =>
     takeReadingTurn(ID, {
       shared,
-      accept: (known: SharedJob) => (known.ageMs < maxAgeMs ? known : undefined),
+      accept: accepts,
       now: clock.now,
       schedule: clock.schedule,
       deadlineMs,
@@ -35,7 +37,6 @@ t.test('the first replica may read, and the others get its result', async (t) =>
   const others = [take(), take()]
   await settle()
   await lease.release(RESULT)
-  shared.announcements.announce(ID)
   for (const other of others) t.match(await other, { result: { job: RESULT.job, ageMs: 0 } })
   t.equal(shared.listeners, 0)
 })
@@ -50,15 +51,13 @@ t.test('a result that is young enough makes a read unnecessary', async (t) => {
 })
 
 t.test('after a read without a result, one of the others may read', async (t) => {
-  const { shared, take, leaseOf } = setUp()
+  const { take, leaseOf } = setUp()
   const lease = await leaseOf(take())
   const others = [take(), take()]
   await settle()
   await lease.release()
-  shared.announcements.announce(ID)
   const next = await leaseOf(Promise.race(others))
   await next.release(RESULT)
-  shared.announcements.announce(ID)
   const results = await Promise.all(others)
   t.equal(results.filter((turn) => 'result' in turn).length, 1)
 })
@@ -80,12 +79,30 @@ t.test('a lost announcement delays a result until the lease would have ended', a
   const lease = await leaseOf(take())
   const other = take()
   await settle()
+  shared.losesMessages = true
   await lease.release(RESULT)
   clock.advance(FAKE_LEASE_MS - 1)
   await settle()
   t.equal(shared.listeners, 1, 'waits')
   clock.advance(1)
   t.match(await other, { result: { job: RESULT.job, ageMs: FAKE_LEASE_MS } })
+})
+
+t.test('a lease that was not needed delays nobody', async (t) => {
+  const { shared, take, leaseOf } = setUp()
+  const { acquire } = shared.leases
+  const lease = await leaseOf(take())
+  const [first, second] = [take(), take(undefined, undefined, () => undefined)]
+  shared.leases.acquire = async (jobId) => {
+    const turn = await acquire(jobId)
+    // The answer is on the way while the other one is refused.
+    if (turn.lease) await settle()
+    return turn
+  }
+  shared.store.get = async () => undefined
+  await lease.release(RESULT)
+  t.match(await first, { result: { job: RESULT.job } })
+  t.match(await second, { waitedMs: 0, lease: {} })
 })
 
 t.test('an announcement between the lookup and the wait is not missed', async (t) => {
@@ -100,7 +117,6 @@ t.test('an announcement between the lookup and the wait is not missed', async (t
       // Redis has looked it up; its answer is still on the way.
       setImmediate(async () => {
         await lease.release(RESULT)
-        shared.announcements.announce(ID)
       })
       await settle()
       await settle()

@@ -149,7 +149,7 @@ t.test('an announcement renews a pending job in the cache, but loads no other', 
   await settle()
   t.match(b.reader.latest(ID), { response: { done: true } })
   shared.results.clear()
-  shared.announcements.announce(ID)
+  shared.announce(ID)
   await settle()
   t.match(b.reader.latest(ID), { response: { done: true } })
 })
@@ -163,7 +163,7 @@ t.test('a result that is older than the own one is ignored', async (t) => {
   b.watching.isWatching = true
   b.watched.length = 0
   if (entry) shared.results.set(...entry)
-  shared.announcements.announce(ID)
+  shared.announce(ID)
   await settle()
   t.strictSame(b.watched, [])
 })

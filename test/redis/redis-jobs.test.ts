@@ -34,12 +34,13 @@ async function connect(
   const { redis, commands, timeoutMs } = redisConnection(t, { nodes }, limitMs)
   const lookups: string[] = []
   const store = new RedisJobStore(redis, KEYS, (outcome) => lookups.push(outcome))
-  const leases = new RedisJobLeases({ redis, keys: KEYS, timeoutMs, now, schedule })
   const announcements = new RedisJobAnnouncements({
     redis,
     stream: KEYS.announcements,
     replica: `${Math.random()}`,
   })
+  const onRelease = (jobId: JobId) => announcements.announce(jobId)
+  const leases = new RedisJobLeases({ redis, keys: KEYS, timeoutMs, now, schedule, onRelease })
   await redis.open()
   const lease = async () => (await leases.acquire(ID)) as { lease: JobLease }
   return { redis, timeoutMs, store, leases, lease, announcements, lookups, commands }
@@ -50,6 +51,7 @@ t.test('a result is found by another replica until it expires', { skip }, async 
   t.equal(await b.store.get(ID), undefined)
   const { lease } = await a.lease()
   await lease.release(RESULT)
+  t.match(await a.leases.acquire(ID), { known: { job: JOB, knownForMs: 40 } })
   const found = await b.store.get(ID)
   t.match(found, { job: JOB, knownForMs: 40 })
   t.ok((found?.ageMs ?? -1) >= 0 && (found?.ageMs ?? 0) < 60_000)
@@ -141,7 +143,7 @@ t.test('one replica at a time has the lease of a job', { skip }, async (t) => {
   await until(async () => Number((await command('PTTL', LEASE_KEY)).slice(1)) > 0)
   const refused = await b.leases.acquire(ID)
   t.equal(refused.lease, undefined)
-  t.ok((refused.heldForMs ?? 0) > 0)
+  t.match(refused, { heldForMs: Number })
   t.ok((await b.leases.acquire(parseJobId('8') as JobId)).lease, 'another job')
   await lease.release()
   t.ok((await b.lease()).lease)
@@ -168,8 +170,6 @@ t.test(
 
     await a.lease()
     a.redis.close()
-    const held = await b.leases.acquire(ID)
-    t.ok((held.heldForMs ?? 0) <= 1_000)
     await until(async () => Boolean((await b.leases.acquire(ID)).lease))
   },
 )
@@ -236,6 +236,9 @@ t.test('the other replicas hear of an announcement, once', { skip }, async (t) =
   const reads = b.commands.length
   await until(() => b.commands.length > reads + 1 && a.commands.length > reads + 1)
   t.strictSame(heard, ['b 7', 'a 8'])
+  await (await a.lease()).lease.release()
+  await until(() => heard.length === 3)
+  t.equal(heard.pop(), 'b 7', 'the release of a lease')
   unsubscribe()
   a.announcements.reset()
   t.strictSame(heard, ['b 7', 'a 8', 'a undefined'])

@@ -19,7 +19,7 @@ const keys = new RedisKeys(SCOPE)
 const hashTag = (key: string) => /\{([^}]+)\}/.exec(key)?.[1]
 
 t.test('names a key after the prefix, the project, the identity, and the job', async (t) => {
-  t.match(keys.result(ID), /^cdf-job-quality:my-project:[0-9a-f]{12}:\{.+\}:result$/)
+  t.match(keys.result(ID), /^cdf-job-quality:my-project:[0-9a-f]{12}:\{.+\}:v1:result$/)
   t.ok(keys.lease(ID).includes(JOB_ID))
 })
 

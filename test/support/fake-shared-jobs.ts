@@ -21,15 +21,7 @@ export class FakeSharedJobs implements SharedJobs {
     this.#clock = clock
   }
 
-  readonly store: SharedJobs['store'] = {
-    get: async (jobId) => {
-      const stored = this.results.get(jobId)
-      if (!stored) return undefined
-      const { readAtMs, ttlMs, ...result } = stored
-      const ageMs = this.#clock.now() - readAtMs
-      return ageMs < ttlMs ? { ...result, ageMs } : undefined
-    },
-  }
+  readonly store: SharedJobs['store'] = { get: async (jobId) => this.#known(jobId) }
 
   readonly leases: SharedJobs['leases'] = {
     acquire: async (jobId) => {
@@ -42,21 +34,23 @@ export class FakeSharedJobs implements SharedJobs {
           this.#leases.delete(jobId)
           if (update === 'delete') this.results.delete(jobId)
           else if (update) this.results.set(jobId, { ...update, readAtMs: this.#clock.now() })
+          this.announce(jobId)
         },
       }
       this.#leases.set(jobId, { lease, untilMs: nowMs + FAKE_LEASE_MS })
-      return { lease }
+      return { lease, known: this.#known(jobId) }
     },
   }
 
   readonly announcements: SharedJobs['announcements'] = {
-    announce: (jobId) => {
-      if (!this.losesMessages) this.#tell(jobId)
-    },
     subscribe: (listener) => {
       this.#listeners.add(listener)
       return () => this.#listeners.delete(listener)
     },
+  }
+
+  announce(jobId: JobId): void {
+    if (!this.losesMessages) this.#tell(jobId)
   }
 
   /** Number of listeners. */
@@ -67,6 +61,14 @@ export class FakeSharedJobs implements SharedJobs {
   /** Tells that announcements can have been lost. */
   reset(): void {
     this.#tell(undefined)
+  }
+
+  #known(jobId: JobId): SharedJob | undefined {
+    const stored = this.results.get(jobId)
+    if (!stored) return undefined
+    const { readAtMs, ttlMs, ...result } = stored
+    const ageMs = this.#clock.now() - readAtMs
+    return ageMs < ttlMs ? { ...result, ageMs } : undefined
   }
 
   #tell(jobId: JobId | undefined): void {
