@@ -47,6 +47,7 @@ export async function measureLimits(t: Owner): Promise<void> {
     const service = await startServiceProcess(simulator, warmUpId, {
       REDIS_URL,
       UPSTREAM_MAX_CONCURRENCY: `${MAX_CONCURRENCY}`,
+      LOG_LEVEL: 'error',
     })
     t.teardown(service.kill)
     for (let caller = 0; caller < CALLERS; caller += 1) read(service)
