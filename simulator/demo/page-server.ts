@@ -91,7 +91,7 @@ const FILES: ReadonlyMap<string, URL> = new Map([
   ['GET /demo', page('page.html')],
   ['GET /demo/page.css', page('page.css')],
   ['GET /demo/page.ts', page('page.ts')],
-  ['GET /demo/job-column.ts', page('job-column.ts')],
+  ['GET /demo/job-row.ts', page('job-row.ts')],
   ['GET /demo/poll-count.ts', page('poll-count.ts')],
   ['GET /demo/eventsource-parser.js', new URL(import.meta.resolve('eventsource-parser'))],
   ...readdirSync(CLIENT).map(
