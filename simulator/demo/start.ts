@@ -69,9 +69,9 @@ function welcome(url: string, simulatorUrl: string, metricsPort: string, token: 
     `\nSwagger UI        ${url}/docs   (Authorize → Log in as developer)\n`,
     `Demo page         ${simulatorUrl}/demo\n`,
     `OpenAPI document  ${url}/openapi.yaml\n`,
-    `Metrics           http://127.0.0.1:${metricsPort}/metrics\n`,
-    `Simulated CDF     ${simulatorUrl}\n`,
-    `Identity provider ${simulatorUrl}/idp\n`,
+    metricsPort === '0' ? '' : `Metrics           http://127.0.0.1:${metricsPort}/metrics\n`,
+    `Simulated CDF     ${simulatorUrl}   (value of CDF_URL)\n`,
+    `Identity provider ${simulatorUrl}/idp/.well-known/openid-configuration\n`,
     `\nPaste this line into another terminal, and then any of the others:\n`,
     `\n    TOKEN=${token}\n`,
     `\nA front end gets a token from this URL: curl -s ${simulatorUrl}/demo/token\n`,
@@ -88,6 +88,9 @@ try {
 } catch (error) {
   const { code, port } = error as { code?: string; port?: number }
   if (error instanceof ConfigError) process.stderr.write(`${error.issues.join('\n')}\n`)
+  // The service checks the other ports.
+  else if (code === 'ERR_SOCKET_BAD_PORT')
+    process.stderr.write('SIMULATOR_PORT must be an integer from 0 to 65535\n')
   else if (code === 'EADDRINUSE') {
     const names = Object.entries(PORTS).filter(([, value]) => value === `${port}`)
     const name = names.map(([name]) => name).join(' or ')

@@ -291,6 +291,17 @@ t.test('the demo names the variable of a port that is in use', async (t) => {
   }
 })
 
+t.test('the demo rejects an invalid port in one line', async (t) => {
+  for (const name of ['PORT', 'SIMULATOR_PORT', 'METRICS_PORT']) {
+    const { output, ended } = startProcess(t, ['simulator/demo/start.ts'], {
+      ...{ PORT: '0', SIMULATOR_PORT: '0', METRICS_PORT: '0' },
+      [name]: '70000',
+    })
+    t.equal(await ended, 1)
+    t.equal(output.stderr, `${name} must be an integer from 0 to 65535\n`)
+  }
+})
+
 t.test('the demo accepts origins of front ends and a log level', async (t) => {
   const { output, child, ended } = startProcess(t, ['simulator/demo/start.ts'], {
     ...{ PORT: '0', SIMULATOR_PORT: '0', METRICS_PORT: '0' },
@@ -300,7 +311,9 @@ t.test('the demo accepts origins of front ends and a log level', async (t) => {
   await until(() => output.stdout.includes('Press Ctrl-C'))
   t.notMatch(output.stdout, 'access token obtained')
   const [, tokenUrl = ''] = output.stdout.match(/curl -s (\S+\/demo\/token)/) ?? []
-  t.match((await request(tokenUrl)).body, { token: /^ey/ })
+  const tokenResponse = await request(tokenUrl)
+  t.match(tokenResponse.body, { token: /^ey/ })
+  t.equal(tokenResponse.headers.get('access-control-allow-origin'), '*')
   const [, url = ''] = output.stdout.match(/OpenAPI document +(\S+)\/openapi.yaml/) ?? []
   const { headers } = await request(`${url}/health/live`, {
     headers: { origin: 'http://localhost:5173' },

@@ -61,20 +61,25 @@ t.test('SIGTERM at any time of the start ends the process with 0', async (t) => 
   }
 })
 
-t.test('a signal to npm start ends the service, not only npm', async (t) => {
-  const PATH = `${dirname(process.execPath)}:${process.env.PATH}`
-  const { child, output, ended, url } = startProcess(
-    t,
-    [],
-    { ...ENVIRONMENT, PATH },
-    { command: ['sh', '-c', 'exec npm start', 'sh'] },
-  )
-  await until(() => url() !== '')
-  child.kill('SIGTERM')
-  // Standard output closes when the last process ends.
-  await ended
-  t.match(output.stdout, '"msg":"shutting down"')
-})
+for (const [script, started] of [
+  ['start', 'listening at'],
+  ['demo', 'Press Ctrl-C'],
+] as const) {
+  t.test(`a signal to npm run ${script} ends the service, not only npm`, async (t) => {
+    const PATH = `${dirname(process.execPath)}:${process.env.PATH}`
+    const { child, output, ended, url } = startProcess(
+      t,
+      [],
+      { ...ENVIRONMENT, SIMULATOR_PORT: '0', PATH },
+      { command: ['sh', '-c', `exec npm run ${script}`, 'sh'] },
+    )
+    await until(() => output.stdout.includes(started))
+    child.kill('SIGTERM')
+    // Standard output closes when the last process ends.
+    await ended
+    await t.rejects(fetch(`${url()}/health/live`), 'the port is free')
+  })
+}
 
 /** The `skip` option of a test that needs a PID namespace. */
 const withoutNamespace = await promisify(execFile)('unshare', [
