@@ -1,10 +1,24 @@
-# The service with its production dependencies. The first stage keeps the npm cache out of the image.
 # Node has the same version as in package.json.
+
+# The simulated CDF and identity provider of compose.yaml. They need development dependencies; the service has none of it.
+FROM node:26.10.0-slim AS simulator
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+COPY client/package.json ./client/
+COPY test/clients/generators ./test/clients/generators
+RUN npm ci --ignore-scripts
+COPY client/src ./client/src
+COPY simulator ./simulator
+USER node
+CMD ["node", "simulator/demo/serve-simulator.ts"]
+
+# The production dependencies of the service, in a stage of their own that keeps the npm cache out of the image.
 FROM node:26.10.0-slim AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --omit=dev
 
+# The service.
 FROM node:26.10.0-slim
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=3000 NODE_COMPILE_CACHE=/app/node_modules/.cache/compile
 WORKDIR /app

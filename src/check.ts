@@ -6,22 +6,13 @@ import { parseArgs } from 'node:util'
 import { parseJobId } from './cdf/job-id.ts'
 import { runChecks } from './check/run-checks.ts'
 import { loadConfigOrExit } from './config/config.ts'
-import { httpAgent } from './http/agent.ts'
 
 const USAGE =
   'Usage: npm run check [-- --job ID]\n  --job ID  read this job, a UUID or a decimal integer; default: a random id\n'
 
 const jobId = jobIdOrExit()
 const config = loadConfigOrExit(process.env)
-const dispatcher = httpAgent({ proxies: config.outbound.proxies() })
-const succeeded = await runChecks({
-  ...config,
-  jwks: config.auth.jwt && { ...config.auth.jwt, dispatcher },
-  jobId,
-  dispatcher,
-  print: (line) => process.stdout.write(`${line}\n`),
-})
-await dispatcher.destroy()
+const succeeded = await runChecks(config, jobId, (line) => process.stdout.write(`${line}\n`))
 process.exitCode = succeeded ? 0 : 1
 
 function jobIdOrExit() {

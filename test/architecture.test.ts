@@ -59,12 +59,16 @@ t.test('src imports neither Fastify nor plugins nor routes', async (t) => {
   }
 })
 
-t.test('only the composition and the two index files use the configuration', async (t) => {
-  const allowed = [...COMPOSITION, 'plugins/index.ts', 'routes/index.ts']
-  for (const file of service.filter((name) => !allowed.includes(name))) {
-    t.notOk(importsOf(file).includes('src/config/config.ts'), file)
-  }
-})
+t.test(
+  'only the composition, its checks and the two index files use the configuration',
+  async (t) => {
+    const checks = 'src/check/run-checks.ts'
+    const allowed = [...COMPOSITION, checks, 'plugins/index.ts', 'routes/index.ts']
+    for (const file of service.filter((name) => !allowed.includes(name))) {
+      t.notOk(importsOf(file).includes('src/config/config.ts'), file)
+    }
+  },
+)
 
 t.test(
   'plugins and routes do not import the composition; plugins do not import routes',

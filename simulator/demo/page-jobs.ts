@@ -8,14 +8,14 @@ export interface DemoPageJob {
   scenario: string
 }
 
-/** A column of the page; CDF does not know the job if there is none to simulate. */
-interface Column extends Omit<DemoPageJob, 'jobId'> {
+/** A row of the page; CDF does not know the job if there is none to simulate. */
+interface Row extends Omit<DemoPageJob, 'jobId'> {
   simulated?: Omit<SimulatedJob, 'jobId'>
 }
 
 const QUEUED: JobStep = { afterMs: 0, status: 'Queued' }
 
-const COLUMNS: readonly Column[] = [
+const ROWS: readonly Row[] = [
   {
     title: 'All scores',
     scenario: 'Completes with all three scores.',
@@ -123,9 +123,9 @@ const COLUMNS: readonly Column[] = [
   { title: 'Unknown job', scenario: 'A job id that CDF does not know.' },
 ]
 
-/** Creates one job with a new id for each column; all of them are done after 20 s. */
+/** Creates one job with a new id for each row; all of them are done after 20 s. */
 export function newDemoPageJobs(): { shown: DemoPageJob; simulated: SimulatedJob | undefined }[] {
-  return COLUMNS.map(({ title, scenario, simulated }) => {
+  return ROWS.map(({ title, scenario, simulated }) => {
     const jobId = crypto.randomUUID()
     return { shown: { jobId, title, scenario }, simulated: simulated && { jobId, ...simulated } }
   })

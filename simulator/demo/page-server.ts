@@ -30,6 +30,7 @@ interface PageResponse {
   type: string
   body: string
   status?: number
+  headers?: Record<string, string>
 }
 
 /**
@@ -65,7 +66,11 @@ export function addDemoPage(simulator: Simulator, options: DemoPageOptions): voi
   }
 
   async function respond(route: string): Promise<PageResponse | undefined> {
-    if (route === 'GET /demo/token') return json({ token: await callerToken(simulator) })
+    if (route === 'GET /demo/token') {
+      const token = await callerToken(simulator)
+      // Front ends on other origins get their token here, too.
+      return { ...json({ token }), headers: { 'access-control-allow-origin': '*' } }
+    }
     if (route === 'POST /demo/sets') return addSet()
     const [, id] = route.match(/^GET \/demo\/sets\/([^/]+)$/) ?? []
     return id === undefined ? readPageFile(route) : getSet(id)
@@ -73,8 +78,10 @@ export function addDemoPage(simulator: Simulator, options: DemoPageOptions): voi
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { pathname } = new URL(request.url ?? '', simulator.url)
-    const { type, body, status } = (await respond(`${request.method} ${pathname}`)) ?? NOT_FOUND
+    const { type, body, status, headers } =
+      (await respond(`${request.method} ${pathname}`)) ?? NOT_FOUND
     response.writeHead(status ?? 200, {
+      ...headers,
       'content-type': type,
       'cache-control': 'no-store',
       'content-security-policy': contentSecurityPolicy(serviceUrl, body),
@@ -101,7 +108,7 @@ const FILES: ReadonlyMap<string, URL> = new Map([
   ['GET /demo', page('page.html')],
   ['GET /demo/page.css', page('page.css')],
   ['GET /demo/page.ts', page('page.ts')],
-  ['GET /demo/job-column.ts', page('job-column.ts')],
+  ['GET /demo/job-row.ts', page('job-row.ts')],
   ['GET /demo/poll-count.ts', page('poll-count.ts')],
   ['GET /demo/replicas.ts', page('replicas.ts')],
   ['GET /demo/eventsource-parser.js', new URL(import.meta.resolve('eventsource-parser'))],

@@ -11,6 +11,10 @@ import type { ReplicaState } from './replica-state.ts'
 export interface DemoService {
   /** The one address of all replicas. */
   url: string
+  /** Number of replicas. */
+  count: number
+  /** Of the replicas, in order. */
+  metricsUrls: string[]
   isReady: () => boolean
   /** The states of the replicas, in order. */
   replicas: (jobIds: readonly string[]) => ReplicaState[]
@@ -55,6 +59,10 @@ export async function startReplicas(options: ReplicasOptions): Promise<DemoServi
   const [first = ''] = urls
   return {
     url: balancer ? `http://127.0.0.1:${(balancer.address() as AddressInfo).port}` : first,
+    count,
+    metricsUrls: metricsPort
+      ? urls.map((_, index) => `http://127.0.0.1:${metricsPort + index}/metrics`)
+      : [],
     isReady: () => replicas.every(({ app }) => app.lifeCycle.readinessBlockers.size === 0),
     replicas: (jobIds) =>
       replicas.map(({ app, cdfRequests }) => ({

@@ -6,6 +6,7 @@ import { callerToken } from '../upstream/caller-token.ts'
 import { startSimulator } from '../upstream/start-simulator.ts'
 import { DEMO_JOBS, UNKNOWN_JOB_ID } from './jobs.ts'
 import { addDemoPage } from './page-server.ts'
+import type { DemoService } from './replicas.ts'
 import { startReplicas } from './replicas.ts'
 
 /** A working day, so that a copied command keeps working. */
@@ -47,11 +48,8 @@ async function demo(count: number): Promise<void> {
     await simulator.close()
   })
   while (!service.isReady()) await sleep(10)
-  const metrics = Array.from(
-    { length: count },
-    (_, index) => `http://127.0.0.1:${Number(METRICS_PORT) + index}/metrics`,
-  )
-  process.stdout.write(welcome(service.url, simulator.url, metrics, await callerToken(simulator)))
+  const token = await callerToken(simulator)
+  process.stdout.write(welcome(service, simulator.url, token))
 }
 
 /** The origins of front ends, and those of the demo page. */
@@ -61,18 +59,22 @@ function withDemoPage(origins: string, pageUrl: string): string {
   return [...own, origins].filter(Boolean).join()
 }
 
-function welcome(url: string, simulatorUrl: string, metrics: string[], token: string): string {
+function welcome(
+  { url, metricsUrls, count }: DemoService,
+  simulatorUrl: string,
+  token: string,
+): string {
   const curl = (jobId: string) =>
     `    curl -i -H "Authorization: Bearer $TOKEN" ${url}/jobs/${jobId}/quality\n`
   return [
     `\nSwagger UI        ${url}/docs   (Authorize → Log in as developer)\n`,
     `Demo page         ${simulatorUrl}/demo\n`,
     `OpenAPI document  ${url}/openapi.yaml\n`,
-    `Metrics           ${metrics.join('\n                  ')}\n`,
-    `Simulated CDF     ${simulatorUrl}\n`,
-    `Identity provider ${simulatorUrl}/idp\n`,
-    metrics.length > 1
-      ? `Replicas          ${metrics.length}, behind ${url}; x-replica in a response says which one has answered\n`
+    metricsUrls.length > 0 ? `Metrics           ${metricsUrls.join('\n                  ')}\n` : '',
+    `Simulated CDF     ${simulatorUrl}   (value of CDF_URL)\n`,
+    `Identity provider ${simulatorUrl}/idp/.well-known/openid-configuration\n`,
+    count > 1
+      ? `Replicas          ${count}, behind ${url}; x-replica in a response says which one has answered\n`
       : '',
     `\nPaste this line into another terminal, and then any of the others:\n`,
     `\n    TOKEN=${token}\n`,
@@ -92,6 +94,9 @@ try {
 } catch (error) {
   const { code, port, path } = error as { code?: string; port?: number; path?: string }
   if (error instanceof ConfigError) process.stderr.write(`${error.issues.join('\n')}\n`)
+  // The service checks the other ports.
+  else if (code === 'ERR_SOCKET_BAD_PORT')
+    process.stderr.write('SIMULATOR_PORT must be an integer from 0 to 65535\n')
   else if (code === 'EADDRINUSE') {
     const names = Object.entries(PORTS).filter(([, value]) => value === `${port}`)
     const name = names.map(([name]) => name).join(' or ')

@@ -51,9 +51,10 @@ export class CdfSimulator {
     this.#jobs.set(job.jobId.toLowerCase(), { job, createdMs: this.#now() })
   }
 
-  /** Number of requests for a job. */
+  /** Number of requests for a job, whose id may be in any case. */
   readsOf(jobId: string): number {
-    return this.requests.filter((request) => request.jobId === jobId).length
+    const id = jobId.toLowerCase()
+    return this.requests.filter((request) => request.jobId.toLowerCase() === id).length
   }
 
   /** Rejects every access token that was used so far. */

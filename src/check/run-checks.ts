@@ -1,29 +1,20 @@
 import { randomUUID } from 'node:crypto'
+import type { Dispatcher } from 'undici'
 import type { JwksSource } from '../auth/callers/fetch-jwks.ts'
 import { fetchJwks } from '../auth/callers/fetch-jwks.ts'
 import type { AuthorizationServer } from '../auth/service/client-credentials.ts'
 import type { CdfRequest } from '../cdf/cdf-client.ts'
-import type { CdfConnectionSettings } from '../cdf/cdf-connection.ts'
 import { connectToCdf } from '../cdf/cdf-connection.ts'
 import type { CdfJob } from '../cdf/cdf-job.ts'
 import type { JobId } from '../cdf/job-id.ts'
 import { WaitingCallers } from '../cdf/resilience/waiting-callers.ts'
+import type { Config } from '../config/config.ts'
+import { httpAgent } from '../http/agent.ts'
 import { hostAndPort } from '../http/host-and-port.ts'
 import { normalizeJob } from '../jobs/normalize-job.ts'
 import { ProblemError } from '../problems/problem.ts'
 import { childTraceparent, traceFrom } from '../telemetry/trace-context.ts'
 import { connectionHint, hintFor } from './hints.ts'
-
-/** Options of {@link runChecks}. */
-export interface CheckOptions extends CdfConnectionSettings {
-  /** Of callers' tokens; `undefined` without authentication. */
-  jwks: JwksSource | undefined
-  /** The job to read; default: a random id that CDF does not know. */
-  jobId: JobId | undefined
-  dispatcher: JwksSource['dispatcher']
-  /** Receives the lines of the report, without a line break. No line holds a secret or a token. */
-  print: (line: string) => void
-}
 
 /** What one step has found. */
 interface Finding {
@@ -37,14 +28,34 @@ interface Finding {
 /**
  * Gets an access token, the JWKS of callers' issuer and one response of CDF, each in the same way as the service, and
  * reports what was tried, what came back and what to do.
+ * @param jobId the job to read; default: a random id that CDF does not know
+ * @param print receives the lines of the report, without a line break; no line holds a secret or a token
  * @returns whether all of it succeeded
  */
-export async function runChecks(options: CheckOptions): Promise<boolean> {
-  const { print, jwks } = options
+export async function runChecks(
+  config: Config,
+  jobId: JobId | undefined,
+  print: (line: string) => void,
+): Promise<boolean> {
+  const dispatcher = httpAgent({ proxies: config.outbound.proxies() })
+  try {
+    return await check(config, dispatcher, jobId, print)
+  } finally {
+    await dispatcher.destroy()
+  }
+}
+
+async function check(
+  config: Config,
+  dispatcher: Dispatcher,
+  jobId: JobId | undefined,
+  print: (line: string) => void,
+): Promise<boolean> {
   const requests: CdfRequest[] = []
   let certificateExpiry = ''
   const { client, tokens } = connectToCdf({
-    ...options,
+    ...config,
+    dispatcher,
     now: () => performance.now(),
     random: Math.random,
     onTokenRequest: () => {},
@@ -62,7 +73,7 @@ export async function runChecks(options: CheckOptions): Promise<boolean> {
     return ok
   }
 
-  const { cdf, identityProvider } = options
+  const { cdf, identityProvider, auth, upstream } = config
   // A query can hold a key.
   const { origin, pathname } = urlOf(identityProvider.server)
   const idp = origin + pathname
@@ -72,16 +83,18 @@ export async function runChecks(options: CheckOptions): Promise<boolean> {
     const details = [finding.details, certificateExpiry].filter(Boolean).join('\n')
     return { ...finding, details: details || undefined }
   })
-  const jwksOk = await report("JWKS of callers' issuer", () => checkJwks(jwks))
+  const jwksOk = await report("JWKS of callers' issuer", () =>
+    checkJwks(auth.jwt && { ...auth.jwt, dispatcher }),
+  )
   if (!tokenOk) {
     print('FAILED  CDF: not tried without an access token')
     return false
   }
   const cdfOk = await report('CDF', () =>
-    checkCdf(options, requests, (jobId) =>
+    checkCdf(cdf.baseUrl, jobId, requests, (jobId) =>
       client.getEstimateQualityJob(jobId, {
         signal: new AbortController().signal,
-        deadlineMs: options.upstream.deadlineMs,
+        deadlineMs: upstream.deadlineMs,
         callers: new WaitingCallers('check'),
         requestId: randomUUID(),
         traceparent: childTraceparent(traceFrom(undefined)),
@@ -125,13 +138,14 @@ async function checkJwks(source: JwksSource | undefined): Promise<Finding> {
 }
 
 async function checkCdf(
-  { cdf, jobId }: CheckOptions,
+  cdfUrl: string,
+  jobId: JobId | undefined,
   requests: readonly CdfRequest[],
   read: (jobId: JobId) => Promise<CdfJob>,
 ): Promise<Finding> {
   // A random UUID is in canonical form.
   const id = jobId ?? (randomUUID() as string as JobId)
-  const host = hostAndPort(cdf.baseUrl)
+  const host = hostAndPort(cdfUrl)
   try {
     const { quality, deviations } = normalizeJob(id, await read(id))
     const text = `${host} has sent job ${id}`

@@ -7,6 +7,9 @@ import t from 'tap'
 import { lasting, SCORES } from '../../simulator/upstream/simulated-job.ts'
 import type { Simulator } from '../../simulator/upstream/start-simulator.ts'
 import { startSimulator } from '../../simulator/upstream/start-simulator.ts'
+import { parseJobId } from '../../src/cdf/job-id.ts'
+import { runChecks } from '../../src/check/run-checks.ts'
+import { loadConfig } from '../../src/config/config.ts'
 import { certificateText, fixtureFault, JOB_ID } from '../support/fixtures.ts'
 import { freePort, startServer } from '../support/local-server.ts'
 import { startProxy } from '../support/proxy-server.ts'
@@ -20,8 +23,25 @@ async function startUpstream(t: Test): Promise<Simulator> {
   return simulator
 }
 
-/** Runs the check. Asserts that its output holds no secret and no token. */
+/** Runs the check. Asserts that its report holds no secret and no token. */
 async function check(
+  t: Test,
+  simulator: Simulator,
+  environment: Record<string, string> = {},
+  job?: string,
+) {
+  const config = loadConfig({ ...simulator.environment, ...environment })
+  const lines: string[] = []
+  const ok = await runChecks(config, job ? parseJobId(job) : undefined, (line) =>
+    lines.push(`${line}\n`),
+  )
+  const report = lines.join('')
+  withoutSecrets(t, simulator, report)
+  return { ok, report: withoutPort(simulator, report) }
+}
+
+/** Runs the script of the check in a process. Asserts that its output holds no secret and no token. */
+async function checkProcess(
   t: Test,
   simulator: Simulator,
   environment: Record<string, string> = {},
@@ -32,18 +52,21 @@ async function check(
     ...environment,
   })
   const code = await ended
-  const { clientSecret } = simulator.identityProvider
-  const all = output.stdout + output.stderr
-  t.notMatch(all, clientSecret, 'without the secret')
-  t.notMatch(all, /eyJ|very-secret| {4}at /, 'without a token and a stack')
-  // The simulator has one port.
-  const report = output.stdout.replaceAll(new URL(simulator.url).host, 'HOST')
-  return { code, report, stderr: output.stderr }
+  withoutSecrets(t, simulator, output.stdout + output.stderr)
+  return { code, report: withoutPort(simulator, output.stdout), stderr: output.stderr }
 }
+
+function withoutSecrets(t: Test, simulator: Simulator, text: string): void {
+  t.notMatch(text, simulator.identityProvider.clientSecret, 'without the secret')
+  t.notMatch(text, /eyJ|very-secret| {4}at /, 'without a token and a stack')
+}
+
+const withoutPort = (simulator: Simulator, report: string) =>
+  report.replaceAll(new URL(simulator.url).host, 'HOST')
 
 t.test('reports that token, JWKS and CDF are right', async (t) => {
   const simulator = await startUpstream(t)
-  const { code, report } = await check(t, simulator)
+  const { code, report } = await checkProcess(t, simulator)
   t.equal(code, 0)
   t.match(
     report.split('\n'),
@@ -62,11 +85,8 @@ t.test('reports that token, JWKS and CDF are right', async (t) => {
 t.test('prints the normalized form of a job', async (t) => {
   const simulator = await startUpstream(t)
   simulator.cdf.addJob(lasting(JOB_ID, 'Completed', SCORES))
-  const { code, report } = await check(t, simulator, { AUTH_MODE: 'none' }, [
-    '--job',
-    JOB_ID.toUpperCase(),
-  ])
-  t.equal(code, 0)
+  const { ok, report } = await check(t, simulator, { AUTH_MODE: 'none' }, JOB_ID.toUpperCase())
+  t.ok(ok)
   t.match(report, "JWKS of callers' issuer: not needed with AUTH_MODE=none")
   t.match(report, `CDF: HOST has sent job ${JOB_ID}`)
   t.match(JSON.parse(report.slice(report.indexOf('{'))), {
@@ -79,8 +99,8 @@ t.test('prints the normalized form of a job', async (t) => {
 t.test('names the fields of a job that are not as in the reference', async (t) => {
   const simulator = await startUpstream(t)
   simulator.cdf.addJob(lasting(JOB_ID, 'Completed', { ...SCORES, confidencePercent: 101 }))
-  const { code, report } = await check(t, simulator, {}, ['--job', JOB_ID])
-  t.equal(code, 0)
+  const { ok, report } = await check(t, simulator, {}, JOB_ID)
+  t.ok(ok)
   t.match(report, "Not as in CDF's reference: confidencePercent")
 })
 
@@ -89,8 +109,8 @@ const failures = (report: string) => report.slice(report.indexOf('FAILED')).trim
 
 t.test('says what to check after a wrong secret, and does not ask CDF', async (t) => {
   const simulator = await startUpstream(t)
-  const { code, report } = await check(t, simulator, { IDP_CLIENT_SECRET: 'very-secret' })
-  t.equal(code, 1)
+  const { ok, report } = await check(t, simulator, { IDP_CLIENT_SECRET: 'very-secret' })
+  t.notOk(ok)
   t.strictSame(failures(report), [
     'FAILED  access token for CDF: identity-provider-rejected, HOST answered the token request with status 401, invalid_client',
     '        Check IDP_CLIENT_ID, IDP_CLIENT_AUTH_METHOD, and the secret or key. A secret of Entra ID expires.',
@@ -107,8 +127,8 @@ t.test('explains the number of Entra ID', async (t) => {
     status: 401,
     body: JSON.stringify({ error: 'invalid_client', error_description: description }),
   })
-  const { code, report } = await check(t, simulator)
-  t.equal(code, 1)
+  const { ok, report } = await check(t, simulator)
+  t.notOk(ok)
   t.match(report, 'status 401, invalid_client, AADSTS7000222\n')
   t.match(report, 'The secret has expired. Create a new one in Entra ID.')
 })
@@ -117,8 +137,8 @@ t.test('says what to check if the identity provider cannot be reached', async (t
   const simulator = await startUpstream(t)
   const port = await freePort()
   const IDP_TOKEN_URL = `http://127.0.0.1:${port}/token`
-  const { code, report } = await check(t, simulator, { IDP_TOKEN_URL })
-  t.equal(code, 1)
+  const { ok, report } = await check(t, simulator, { IDP_TOKEN_URL })
+  t.notOk(ok)
   t.match(failures(report), [
     `FAILED  access token for CDF: identity-provider-unavailable, connection to 127.0.0.1:${port} failed: ECONNREFUSED`,
     /Nothing answers there\. Check host and port/,
@@ -134,8 +154,8 @@ t.test('says what to check if the certificate of CDF is not trusted', async (t) 
   t.teardown(() => server.close())
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
-  const { code, report } = await check(t, simulator, { CDF_URL: `https://127.0.0.1:${port}` })
-  t.equal(code, 1)
+  const { ok, report } = await check(t, simulator, { CDF_URL: `https://127.0.0.1:${port}` })
+  t.notOk(ok)
   t.match(failures(report), [
     `FAILED  CDF: upstream-error, no response of 127.0.0.1:${port}: Error DEPTH_ZERO_SELF_SIGNED_CERT`,
     /Set NODE_EXTRA_CA_CERTS/,
@@ -172,8 +192,8 @@ t.test('does not print the query of a URL, which can hold a key', async (t) => {
 t.test('names the missing capability if CDF denies access', async (t) => {
   const simulator = await startUpstream(t)
   simulator.cdf.faults.standing = fixtureFault('error-403-forbidden-field.json')
-  const { code, report } = await check(t, simulator)
-  t.equal(code, 1)
+  const { ok, report } = await check(t, simulator)
+  t.notOk(ok)
   t.match(failures(report), [
     /^FAILED {2}CDF: upstream-forbidden, HOST answered with status 403/,
     /entitymatchingAcl:READ/,
@@ -183,8 +203,8 @@ t.test('names the missing capability if CDF denies access', async (t) => {
 t.test('does not take a 403 for a random job id as a proof of access', async (t) => {
   const simulator = await startUpstream(t)
   simulator.cdf.faults.standing = fixtureFault('error-403.json')
-  const { code, report } = await check(t, simulator)
-  t.equal(code, 1)
+  const { ok, report } = await check(t, simulator)
+  t.notOk(ok)
   t.match(failures(report), [
     /^FAILED {2}CDF: job-not-found, HOST answered with status 403/,
     /entitymatchingAcl:READ, then repeat the check with --job/,
@@ -196,8 +216,8 @@ t.test("names both issuers if the discovery document is another issuer's", async
   const issuer = await startServer(t, (_request, response) =>
     response.end(JSON.stringify({ issuer: 'https://idp.example/other' })),
   )
-  const { code, report } = await check(t, simulator, { AUTH_ISSUER: issuer })
-  t.equal(code, 1)
+  const { ok, report } = await check(t, simulator, { AUTH_ISSUER: issuer })
+  t.notOk(ok)
   t.match(failures(report), [
     `FAILED  JWKS of callers' issuer: the discovery document of ${issuer} names another issuer: https://idp.example/other`,
     /If the other issuer is the right one, configure it/,
@@ -205,21 +225,11 @@ t.test("names both issuers if the discovery document is another issuer's", async
   ])
 })
 
-t.test('fails if CDF does not know the job of --job', async (t) => {
-  const simulator = await startUpstream(t)
-  const { code, report } = await check(t, simulator, {}, ['--job', '42'])
-  t.equal(code, 1)
-  t.match(failures(report), [
-    /^FAILED {2}CDF: job-not-found, HOST answered with status 404/,
-    /^ {8}CDF does not know this job/,
-  ])
-})
-
 t.test('does not take a 404 of another server for one of CDF', async (t) => {
   const simulator = await startUpstream(t)
   simulator.cdf.faults.standing = { status: 404, body: '<html>' }
-  const { code, report } = await check(t, simulator)
-  t.equal(code, 1)
+  const { ok, report } = await check(t, simulator)
+  t.notOk(ok)
   t.match(failures(report), [
     'FAILED  CDF: job-not-found, HOST answered with status 404, x-request-id missing',
     /Check that CDF_URL leads to CDF/,
@@ -229,19 +239,26 @@ t.test('does not take a 404 of another server for one of CDF', async (t) => {
 t.test('mentions an expired certificate', async (t) => {
   const simulator = await startUpstream(t)
   const pem = certificateText('localhost-key') + certificateText('expired')
-  const { code, report } = await check(t, simulator, {
+  const { ok, report } = await check(t, simulator, {
     IDP_CLIENT_SECRET: '',
     IDP_CLIENT_AUTH_METHOD: 'private_key_jwt',
     IDP_CLIENT_KEY_FILE: join(t.testdir({ pem }), 'pem'),
   })
-  t.equal(code, 1)
+  t.notOk(ok)
   t.match(report, 'certificate in IDP_CLIENT_KEY_FILE has expired on 2025-01-01T00:00:00.000Z.')
 })
 
-for (const args of [['--job', 'very-secret'], ['--job'], ['--very-secret'], ['very-secret']]) {
+t.test('reads the job of --job, and exits with 1 if a step fails', async (t) => {
+  const simulator = await startUpstream(t)
+  const { code, report } = await checkProcess(t, simulator, {}, ['--job', '42'])
+  t.equal(code, 1)
+  t.match(failures(report), [/^FAILED {2}CDF: job-not-found/, /CDF does not know this job/])
+})
+
+for (const args of [['--job', 'very-secret'], ['--very-secret'], ['very-secret']]) {
   t.test(`rejects the arguments ${args.length} ${args[0]} without any request`, async (t) => {
     const simulator = await startUpstream(t)
-    const { code, report, stderr } = await check(t, simulator, {}, args)
+    const { code, report, stderr } = await checkProcess(t, simulator, {}, args)
     t.equal(code, 1)
     t.equal(report, '')
     t.match(stderr, /^(This is not a job id\.\n)?Usage: npm run check/)
@@ -251,7 +268,7 @@ for (const args of [['--job', 'very-secret'], ['--job'], ['--very-secret'], ['ve
 
 t.test('exits with 78 if the configuration is invalid', async (t) => {
   const simulator = await startUpstream(t)
-  const { code, stderr } = await check(t, simulator, { CDF_PROJECT: '' })
+  const { code, stderr } = await checkProcess(t, simulator, { CDF_PROJECT: '' })
   t.equal(code, 78)
   t.match(stderr, /^The configuration has 1 issue\.\n- CDF_PROJECT is required/)
 })

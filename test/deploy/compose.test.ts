@@ -8,6 +8,7 @@ import { DEMO_JOBS } from '../../simulator/demo/jobs.ts'
 import { startSimulator } from '../../simulator/upstream/start-simulator.ts'
 import { loadConfig } from '../../src/config/config.ts'
 import { VARIABLES } from '../../src/config/environment.ts'
+import { readStages } from '../support/dockerfile.ts'
 import { freePort } from '../support/local-server.ts'
 import { variablesOf } from '../support/manifests.ts'
 import { skipWithoutRedis, startRedis } from '../support/redis-server.ts'
@@ -23,8 +24,7 @@ const isVariable = (name: string) => Object.hasOwn(VARIABLES, name)
 /** The members that tests read. */
 interface ComposeService {
   image: string
-  build?: string
-  command: string[]
+  build: string | { context: string; target: string }
   environment: Record<string, string>
   volumes?: string[]
   ports?: string[]
@@ -71,8 +71,7 @@ t.test(
     t.equal(served.ports, undefined, 'published by the simulator')
     for (const published of simulated.ports ?? []) t.match(published, /^127\.0\.0\.1:\d+:\d+$/)
     t.match(served.depends_on, { simulator: { condition: 'service_healthy', restart: true } })
-    const [, image] = /^FROM (\S+)$/m.exec(await read('Dockerfile')) ?? []
-    t.equal(simulated.image, image, 'the image of the Dockerfile')
+    t.strictSame(simulated.build, { context: '.', target: 'simulator' })
     t.equal(served.build, '.')
     t.equal(valkey.ports, undefined, 'reachable for the other containers only')
     for (const one of [simulated, served, valkey]) {
@@ -88,18 +87,25 @@ t.test(
 )
 
 t.test('service and simulator work together', async (t) => {
-  const folder = t.testdir({})
+  const folder = t.testdir({
+    secrets: {},
+    image: { node_modules: t.fixture('symlink', join(root, 'node_modules')) },
+  })
   const free = new Map<string, string>()
   for (const port of ['3000', '3001', '3002', '9464']) free.set(port, String(await freePort()))
   const local: Compose = parse(
     composeText
       .replaceAll(/\b(?:3000|3001|3002|9464)\b/g, (port) => free.get(port) ?? port)
-      .replaceAll('/run/identity', folder),
+      .replaceAll('/run/identity', join(folder, 'secrets')),
   )
-  const { command, environment, healthcheck } = local.services.simulator
-  const [node, ...script] = command
+  const { environment, healthcheck } = local.services.simulator
+  // This folder stands for the folder of the image of the simulator.
+  const image = join(folder, 'image')
+  const [stage] = await readStages()
+  await stage?.copyFiles(image)
+  const [node, ...script] = JSON.parse(stage?.argumentsOf('CMD')[0] ?? '') as string[]
   t.equal(node, 'node')
-  const simulator = startProcess(t, script, environment)
+  const simulator = startProcess(t, script, environment, { cwd: image })
   await until(() => simulator.output.stdout.includes('# curl'))
   const secret = await readFile(environment.SIMULATOR_SECRET_FILE ?? '', 'utf8')
   t.notMatch(simulator.output.stdout, secret)
@@ -121,7 +127,8 @@ t.test('service and simulator work together', async (t) => {
   await until(() => service.output.stdout.includes('access token obtained'))
   // The published port.
   const published = `http://127.0.0.1:${free.get('3002')}`
-  t.equal((await request(`${published}/demo`)).status, 200)
+  for (const path of ['/demo', '/demo/client/index.ts', '/demo/eventsource-parser.js'])
+    t.equal((await request(published + path)).status, 200, path)
   const { token } = (await request(`${published}/demo/token`)).body as { token: string }
   const [first] = DEMO_JOBS
   t.match(

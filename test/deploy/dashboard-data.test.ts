@@ -93,7 +93,7 @@ t.test('every panel of the dashboard shows data after requests and faults', { sk
       await new Promise((resolve) => setTimeout(resolve, 20))
     }
   }
-  const load = Promise.all(Array.from({ length: 10 }, sendRequests))
+  const load = Promise.all(Array.from({ length: 4 }, sendRequests))
 
   const query = async (expr: string) => {
     const parameters = new URLSearchParams({

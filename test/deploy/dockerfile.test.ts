@@ -1,31 +1,22 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cp, mkdir, readdir, readFile } from 'node:fs/promises'
-import { dirname, join, relative, resolve } from 'node:path'
+import { cp, readdir, readFile } from 'node:fs/promises'
+import { join, relative, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
-import { parse } from 'yaml'
 import { lasting, SCORES } from '../../simulator/upstream/simulated-job.ts'
 import { startSimulator } from '../../simulator/upstream/start-simulator.ts'
+import type { Stage } from '../support/dockerfile.ts'
+import { readStages } from '../support/dockerfile.ts'
 import { JOB_ID } from '../support/fixtures.ts'
 import { request } from '../support/request.ts'
 import { startProcess } from '../support/start-process.ts'
 import { until } from '../support/wait.ts'
 
 const root = resolve(import.meta.dirname, '../..')
-const dockerfile = await readFile(join(root, 'Dockerfile'), 'utf8')
 const ignored = await readFile(join(root, '.dockerignore'), 'utf8')
-
-/** The instructions of the Dockerfile, with continued lines joined. */
-const instructions = dockerfile
-  .replaceAll('\\\n', '')
-  .split('\n')
-  .map((line) => line.trim())
-  .filter((line) => line !== '' && !line.startsWith('#'))
-const argumentsOf = (name: string) =>
-  instructions
-    .filter((line) => line.startsWith(`${name} `))
-    .map((line) => line.slice(name.length + 1))
+const stages = await readStages()
+const [simulated, dependencies, served] = stages as [Stage, Stage, Stage]
 
 /** Environment variables that npm needs. */
 const npmEnvironment = Object.fromEntries(
@@ -55,13 +46,16 @@ async function installProductionPackages(folder: string): Promise<void> {
 
 t.test('the images have the version of Node in package.json', async (t) => {
   const { devDependencies } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
-  const compose = parse(await readFile(join(root, 'compose.yaml'), 'utf8'))
-  const images = argumentsOf('FROM').map((line) => line.split(' ')[0])
-  for (const image of [...images, compose.services.simulator.image])
-    t.equal(image, `node:${devDependencies.node}-slim`)
+  t.strictSame(
+    stages.map(({ instructions }) => instructions[0]),
+    ['AS simulator', 'AS dependencies', ''].map((name) =>
+      `FROM node:${devDependencies.node}-slim ${name}`.trim(),
+    ),
+  )
 })
 
 t.test('runs Node as process 1, not as root, and has a health check', async (t) => {
+  const { argumentsOf, instructions } = served
   t.strictSame(argumentsOf('USER'), ['node'])
   t.ok(
     instructions.indexOf('USER node') < instructions.findIndex((line) => line.startsWith('CMD ')),
@@ -80,27 +74,19 @@ t.test('copies exactly the files that .dockerignore allows', async (t) => {
     .split('\n')
     .filter((line) => line.startsWith('!'))
     .map((line) => line.slice(1))
-  const copied = argumentsOf('COPY')
+  const copied = stages
+    .flatMap(({ argumentsOf }) => argumentsOf('COPY'))
     .filter((copy) => !copy.startsWith('--from'))
     .flatMap((copy) => copy.split(' ').slice(0, -1))
   t.strictSame([...new Set(copied)].sort(), allowed.sort())
 })
 
 t.test('builds a service that answers requests', async (t) => {
+  const { argumentsOf, instructions } = served
   const image = t.testdir({})
-  const [install] = argumentsOf('RUN')
-  t.equal(install, 'npm ci --omit=dev')
-
-  // The files of the first stage are already in this folder.
-  for (const copy of argumentsOf('COPY').filter((line) => !line.startsWith('--from'))) {
-    const parts = copy.split(' ')
-    const target = parts.pop() ?? ''
-    for (const source of parts) {
-      const destination = join(image, target.endsWith('/') ? join(target, source) : target)
-      await mkdir(dirname(destination), { recursive: true })
-      await cp(join(root, source), destination, { recursive: true })
-    }
-  }
+  t.strictSame(dependencies.argumentsOf('RUN'), ['npm ci --omit=dev'])
+  await dependencies.copyFiles(image)
+  await served.copyFiles(image)
   const { stdout } = await npm(image, 'ci', '--omit=dev', '--dry-run', '--offline')
   t.match(stdout, /^add fastify /m)
   t.notMatch(stdout, /^add (eventsource-parser|@cdf-job-quality)/m, 'without the client package')
@@ -189,4 +175,13 @@ t.test('builds a service that answers requests', async (t) => {
   child.kill('SIGTERM')
   t.equal(await ended, 0)
   t.equal(await health(new URL(url()).port), 1, 'not healthy after the end of the service')
+})
+
+t.test('installs all packages for the simulator', async (t) => {
+  const image = t.testdir({})
+  t.strictSame(simulated.argumentsOf('RUN'), ['npm ci --ignore-scripts'])
+  t.strictSame(simulated.argumentsOf('USER'), ['node'])
+  await simulated.copyFiles(image)
+  const { stdout } = await npm(image, 'ci', '--ignore-scripts', '--dry-run', '--offline')
+  t.match(stdout, /^add oidc-provider /m)
 })

@@ -38,7 +38,8 @@ t.test(
       t.equal(job.permissions, undefined)
       const settingsOf = (action: string) =>
         steps.find(({ uses }) => uses?.startsWith(`${action}@`))?.with
-      t.equal(settingsOf('actions/setup-node')?.['node-version'], major)
+      if (steps.some(({ run }) => run?.startsWith('npm') || run === '.ci/run'))
+        t.equal(settingsOf('actions/setup-node')?.['node-version'], major)
       t.equal(settingsOf('actions/checkout')?.['persist-credentials'], false)
       for (const { uses } of steps.filter((step) => step.uses !== undefined))
         t.match(uses, /^actions\/[\w-]+@v\d+(\.\d+)*$/, 'an action of GitHub with a version tag')

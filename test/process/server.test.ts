@@ -6,6 +6,7 @@ import type { JobQuality } from '../../src/jobs/job-quality.ts'
 import type { Problem } from '../../src/problems/problem.ts'
 import { openEvents } from '../support/event-stream.ts'
 import { JOB_ID } from '../support/fixtures.ts'
+import { startServer } from '../support/local-server.ts'
 import { request } from '../support/request.ts'
 import { startProcess } from '../support/start-process.ts'
 import { until } from '../support/wait.ts'
@@ -63,13 +64,6 @@ t.test(
     t.notMatch(output.stdout + output.stderr, 'very-secret')
   },
 )
-
-t.test('warns at the start that http is allowed to some hosts', async (t) => {
-  const { output } = await startService(t, { INSECURE_HTTP_HOSTS: 'idp.svc,cdf.svc' })
-  const lines = output.stdout.split('\n').filter((line) => line.includes('INSECURE_HTTP_HOSTS'))
-  t.equal(lines.length, 1)
-  t.match(JSON.parse(lines[0] ?? ''), { level: 40, hosts: ['idp.svc', 'cdf.svc'] })
-})
 
 t.test('completes requests in progress after SIGTERM and exits with 0', async (t) => {
   const { child, output, ended, url, simulator } = await startService(t)
@@ -201,38 +195,29 @@ for (const [name, environment, reason] of notListening) {
   })
 }
 
-t.test('names METRICS_PORT in one line if it is in use, and serves', async (t) => {
-  const { simulator, url } = await startService(t, { METRICS_PORT: '0' })
-  const { port } = new URL(url)
-  const second = startProcess(t, ['src/server.ts'], {
-    ...simulator.environment,
-    AUTH_MODE: 'none',
-    PORT: '0',
-    METRICS_PORT: port,
+t.test('starts with one line for each setting that is unsafe or has no effect', async (t) => {
+  const other = await startServer(t, (_request, response) => response.end())
+  const { output, url } = await startService(t, {
+    INSECURE_HTTP_HOSTS: 'idp.svc,cdf.svc',
+    METRICS_PORT: new URL(other).port,
+    OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1',
+    OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc',
   })
-  const failures = () =>
-    linesOf(second.output).filter(({ msg }) => msg === 'metrics listener failed')
-  await until(() => second.output.stdout.includes('access token obtained'))
-  await until(() => failures().length > 0)
-  t.match(failures(), [{ reason: 'METRICS_PORT is in use by another process (EADDRINUSE)' }])
-  t.notMatch(second.output.stdout, 'stack')
-  t.equal((await request(`${second.url()}/health/ready`)).status, 200)
+  const linesWith = (text: string) =>
+    linesOf(output).filter(({ msg }) => typeof msg === 'string' && msg.startsWith(text))
+  await until(() => linesWith('metrics listener failed').length > 0)
+  t.match(linesWith('INSECURE_HTTP_HOSTS'), [{ level: 40, hosts: ['idp.svc', 'cdf.svc'] }])
+  t.match(linesWith('metrics listener failed'), [
+    { reason: 'METRICS_PORT is in use by another process (EADDRINUSE)' },
+  ])
+  t.match(linesWith('tracing is misconfigured'), [
+    { level: 40, isOn: false, reason: /^OTEL_EXPORTER_OTLP_PROTOCOL is grpc/ },
+  ])
+  for (const text of ['INSECURE_HTTP_HOSTS', 'metrics listener failed', 'tracing is misconfigured'])
+    t.equal(linesWith(text).length, 1)
+  t.notMatch(output.stdout, 'stack')
+  t.equal((await request(`${url}/health/ready`)).status, 200)
 })
-
-t.test(
-  'a mistake in the variables of OpenTelemetry is one line, and the service runs',
-  async (t) => {
-    const { output, url } = await startService(t, {
-      OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1',
-      OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc',
-    })
-    t.match(
-      linesOf(output).filter(({ msg }) => msg === 'tracing is misconfigured'),
-      [{ level: 40, isOn: false, reason: /^OTEL_EXPORTER_OTLP_PROTOCOL is grpc/ }],
-    )
-    t.equal((await request(`${url}/health/live`)).status, 200)
-  },
-)
 
 t.test('starts while CDF and the identity provider are unreachable', async (t) => {
   const simulator = await startSimulator()
@@ -306,6 +291,17 @@ t.test('the demo names the variable of a port that is in use', async (t) => {
   }
 })
 
+t.test('the demo rejects an invalid port in one line', async (t) => {
+  for (const name of ['PORT', 'SIMULATOR_PORT', 'METRICS_PORT']) {
+    const { output, ended } = startProcess(t, ['simulator/demo/start.ts'], {
+      ...{ PORT: '0', SIMULATOR_PORT: '0', METRICS_PORT: '0' },
+      [name]: '70000',
+    })
+    t.equal(await ended, 1)
+    t.equal(output.stderr, `${name} must be an integer from 0 to 65535\n`)
+  }
+})
+
 t.test('the demo accepts origins of front ends and a log level', async (t) => {
   const { output, child, ended } = startProcess(t, ['simulator/demo/start.ts'], {
     ...{ PORT: '0', SIMULATOR_PORT: '0', METRICS_PORT: '0' },
@@ -315,7 +311,9 @@ t.test('the demo accepts origins of front ends and a log level', async (t) => {
   await until(() => output.stdout.includes('Press Ctrl-C'))
   t.notMatch(output.stdout, 'access token obtained')
   const [, tokenUrl = ''] = output.stdout.match(/curl -s (\S+\/demo\/token)/) ?? []
-  t.match((await request(tokenUrl)).body, { token: /^ey/ })
+  const tokenResponse = await request(tokenUrl)
+  t.match(tokenResponse.body, { token: /^ey/ })
+  t.equal(tokenResponse.headers.get('access-control-allow-origin'), '*')
   const [, url = ''] = output.stdout.match(/OpenAPI document +(\S+)\/openapi.yaml/) ?? []
   const { headers } = await request(`${url}/health/live`, {
     headers: { origin: 'http://localhost:5173' },

@@ -6,65 +6,36 @@ import { startReplicas } from '../../simulator/demo/replicas.ts'
 import { startSimulator } from '../../simulator/upstream/start-simulator.ts'
 import { openBrowser, screenshot, skipWithoutBrowser } from '../support/browser.ts'
 import { skipWithoutRedis } from '../support/redis-server.ts'
-import { startService } from '../support/start-service.ts'
+import { startDemoPage, waitForConnection } from '../support/start-demo-page.ts'
 import { until } from '../support/wait.ts'
 
 const options = { skip: skipWithoutBrowser, timeout: 60_000 }
 
-/** Starts a service and the demo page, whose jobs change only when `advance` is called. */
-async function startDemo(t: Test) {
-  const environment: Record<string, string> = { AUTH_MODE: 'jwt' }
-  let nowMs = Date.now()
-  const now = () => nowMs
-  const service = await startService(t, {
-    environment,
-    simulator: { now },
-    prepare: ({ url }) => {
-      environment.CORS_ORIGINS = url
-    },
-  })
-  const { app, simulator, url } = service
-  await until(() => app.lifeCycle.readinessBlockers.size === 0)
-  addDemoPage(simulator, { serviceUrl: url, now })
-  const advance = (seconds: number) => {
-    nowMs += 1000 * seconds
-  }
-  return { ...service, pageUrl: `${simulator.url}/demo`, advance }
+/** Waits until the jobs have these statuses, from top to bottom. */
+async function waitForStatuses(page: Page, texts: readonly string[]): Promise<void> {
+  for (const [index, text] of texts.entries())
+    await page.locator('.status').nth(index).getByText(text, { exact: true }).waitFor()
 }
-
-/** Waits until the header of each job has its text, from left to right. */
-async function waitForHeaders(page: Page, texts: readonly string[]): Promise<void> {
-  for (const [index, text] of texts.entries()) {
-    await page
-      .locator('#headers th')
-      .nth(index + 1)
-      .getByText(text, { exact: true })
-      .waitFor()
-  }
-}
-
-const waitForConnection = (page: Page, text: string | RegExp) =>
-  page.getByRole('status').filter({ hasText: text }).waitFor()
 
 /** The texts of the elements that match a selector, without non-breaking spaces. */
 const textsOf = async (page: Page, selector: string) =>
   (await page.locator(selector).allTextContents()).map((text) => text.replaceAll('\u00a0', ' '))
 
 t.test('the demo page shows the changes of jobs, over one stream', options, async (t) => {
-  const { url, simulator, pageUrl, advance } = await startDemo(t)
+  const { url, simulator, pageUrl, advance } = await startDemoPage(t)
   const { context, page, pageErrors, origins } = await openBrowser(t)
   const paths: string[] = []
   context.on('request', (request) => paths.push(new URL(request.url()).pathname))
   const streams = () => paths.filter((path) => path === '/jobs/quality/events').length
 
   await page.goto(pageUrl)
-  await waitForHeaders(page, [...Array(6).fill('Queued'), 'Job not found'])
+  await waitForStatuses(page, [...Array(6).fill('Queued'), 'Job not found'])
   await waitForConnection(page, 'Live: one stream for 7 jobs')
   t.equal(await page.locator('.spinner').filter({ visible: true }).count(), 6)
   t.notOk(await page.locator('#replicas').isVisible(), 'there is one replica')
 
   advance(8)
-  await waitForHeaders(page, [...Array(5).fill('Running'), 'Unknown', 'Job not found'])
+  await waitForStatuses(page, [...Array(5).fill('Running'), 'Unknown', 'Job not found'])
   t.equal(await page.locator('.spinner').filter({ visible: true }).count(), 5)
   t.equal((await textsOf(page, '.chip')).filter((text) => text === 'no score yet').length, 6)
 
@@ -79,7 +50,7 @@ t.test('the demo page shows the changes of jobs, over one stream', options, asyn
       [...Array(4).fill('Completed'), 'Failed', 'Completed', 'Job not found'],
     ],
   )
-  t.strictSame(await textsOf(page, '#contextualization td'), [
+  t.strictSame(await textsOf(page, '[data-label=Contextualization]'), [
     '71.04 %',
     'no score',
     '31 %',
@@ -88,7 +59,7 @@ t.test('the demo page shows the changes of jobs, over one stream', options, asyn
     '39.9 %',
     '–',
   ])
-  const messages = await textsOf(page, '#messages td')
+  const messages = await textsOf(page, '[data-label=Message]')
   t.equal(messages[4], "Could not read Raw table 'tank_unit' in database 'plant'.")
   t.match(messages[6], /^CDF has no such job.* What to do$/)
   t.strictSame(
@@ -120,7 +91,7 @@ t.test('the demo page shows the changes of jobs, over one stream', options, asyn
   await other.close()
 
   await page.getByRole('button', { name: 'Start again' }).click()
-  await waitForHeaders(page, [...Array(6).fill('Queued'), 'Job not found'])
+  await waitForStatuses(page, [...Array(6).fill('Queued'), 'Job not found'])
   t.equal(streams(), 3)
   t.equal(paths.filter((path) => path === '/demo').length, 2, 'the page is not reloaded')
 
@@ -132,7 +103,7 @@ t.test(
   'the demo page reconnects with a new token, and after a lost connection',
   options,
   async (t) => {
-    const { app, pageUrl, advance } = await startDemo(t)
+    const { app, pageUrl, advance } = await startDemoPage(t)
     const { page, pageErrors } = await openBrowser(t)
 
     await page.route('**/demo/token', (route) => route.fulfill({ json: { token: 'old' } }), {
@@ -140,13 +111,13 @@ t.test(
     })
     await page.goto(pageUrl)
     await waitForConnection(page, 'Live')
-    await waitForHeaders(page, ['Queued'])
+    await waitForStatuses(page, ['Queued'])
 
     app.server.closeAllConnections()
     await waitForConnection(page, 'Reconnecting')
     advance(30)
     await waitForConnection(page, 'the stream has ended')
-    await waitForHeaders(page, ['Completed'])
+    await waitForStatuses(page, ['Completed'])
     t.strictSame(
       pageErrors.filter((text) => !/401 \(Unauthorized\)|ERR_|\/jobs\/quality\/events/.test(text)),
       [],

@@ -61,6 +61,8 @@ export async function startInstance(
     // Raw requests of tests have any Host.
     AUTH_ALLOW_ANONYMOUS: 'true',
     METRICS_PORT: '0',
+    // lru-cache allocates its memory at the start.
+    JOB_CACHE_MAX_ENTRIES: '1000',
     ...environment,
   })
   const app = await buildApp(config, {

@@ -1,7 +1,7 @@
 import type { JobUpdate } from '@cdf-job-quality/client'
 import { createClient } from '@cdf-job-quality/client'
 import type { DemoPageJob } from '../page-jobs.ts'
-import { createElement, jobColumn, timeOfDay } from './job-column.ts'
+import { createElement, jobRow, timeOfDay } from './job-row.ts'
 import { pollCount } from './poll-count.ts'
 import type { FleetState } from './replicas.ts'
 import { showReplicas } from './replicas.ts'
@@ -19,14 +19,7 @@ const COUNT_INTERVAL_MS = 1_000
 const restart = find('restart', HTMLButtonElement)
 const anotherTab = find('another-tab', HTMLAnchorElement)
 const connection = find('connection', HTMLElement)
-const rows = [
-  'headers',
-  'scenarios',
-  'confidence',
-  'contextualization',
-  'status-since',
-  'messages',
-].map((id) => find(id, HTMLTableRowElement))
+const table = find('jobs', HTMLTableSectionElement)
 const log = find('log', HTMLElement)
 const tabs = find('tabs', HTMLInputElement)
 
@@ -40,11 +33,8 @@ async function show(setId: string): Promise<void> {
   shown = new AbortController()
   const { signal } = shown
 
-  const columns = new Map(jobs.map((job) => [job.jobId, jobColumn(job, serviceUrl)]))
-  for (const [index, row] of rows.entries()) {
-    const [name = ''] = row.cells
-    row.replaceChildren(name, ...[...columns.values()].map(({ cells }) => cells[index] ?? ''))
-  }
+  const rows = new Map(jobs.map((job) => [job.jobId, jobRow(job, serviceUrl)]))
+  table.replaceChildren(...[...rows.values()].map(({ element }) => element))
   log.replaceChildren()
   anotherTab.href = `/demo?set=${setId}`
   find('docs', HTMLAnchorElement).href = `${serviceUrl}/docs`
@@ -52,7 +42,7 @@ async function show(setId: string): Promise<void> {
   const latest = new Map<string, JobUpdate>()
   const onUpdate = (update: JobUpdate) => {
     latest.set(update.jobId, update)
-    const summary = columns.get(update.jobId)?.show(update)
+    const summary = rows.get(update.jobId)?.show(update)
     if (summary) {
       log.prepend(createElement('li', '', `${timeOfDay.format(new Date())}  ${summary}`))
     }
@@ -75,9 +65,9 @@ async function show(setId: string): Promise<void> {
     baseUrl: serviceUrl,
     token: async () => (await getJson<{ token: string }>('/demo/token')).token,
   })
-  const onOpen = () => showState('live', `Live: one stream for ${columns.size} jobs`)
+  const onOpen = () => showState('live', `Live: one stream for ${rows.size} jobs`)
   showState('connecting', 'Connecting …')
-  follow(client.follow([...columns.keys()], { signal, onOpen, onRetry }), onUpdate).catch(
+  follow(client.follow([...rows.keys()], { signal, onOpen, onRetry }), onUpdate).catch(
     (error: Error) => {
       if (!signal.aborted) showState('lost', `The stream has failed: ${error.message}`)
     },

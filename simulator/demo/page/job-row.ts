@@ -13,28 +13,28 @@ const percent = new Intl.NumberFormat('en', { maximumFractionDigits: 2 })
 export const timeOfDay = new Intl.DateTimeFormat([], { timeStyle: 'medium' })
 
 /** One job of the table. */
-export interface JobColumn {
-  /** One for each row: header, scenario, confidence, contextualization, time of the status, message. */
-  cells: HTMLTableCellElement[]
+export interface JobRow {
+  element: HTMLTableRowElement
   /** Shows an update; returns a summary if the status or the quality score changed. */
   show: (update: JobUpdate) => string | undefined
 }
 
-/** Creates the column of a job that has no update yet. */
-export function jobColumn({ title, scenario }: DemoPageJob, serviceUrl: string): JobColumn {
+/** Creates the row of a job that has no update yet. */
+export function jobRow({ title, scenario }: DemoPageJob, serviceUrl: string): JobRow {
+  const element = createElement('tr')
+  const header = createElement('th')
+  header.scope = 'row'
+  header.append(createElement('span', 'title', title), createElement('span', 'scenario', scenario))
   const chip = createElement('span', 'chip')
   const spinner = createElement('span', 'spinner')
   const status = createElement('span', 'status', 'Loading …')
-  const state = createElement('span', 'state')
-  state.append(spinner, status)
-  const header = createElement('th')
-  header.scope = 'col'
-  header.append(createElement('span', 'title', title), chip, state)
-  const description = createElement('td', 'text', scenario)
-  const confidence = createElement('td', 'score')
-  const contextualization = createElement('td', 'score')
-  const since = createElement('td')
-  const message = createElement('td', 'text')
+  const quality = cell('Estimated quality', chip)
+  const state = cell('Status', spinner, status)
+  const confidence = cell('Confidence')
+  const contextualization = cell('Contextualization')
+  const since = cell('Status since')
+  const message = cell('Message')
+  element.append(header, quality, state, confidence, contextualization, since, message)
 
   function showScores(scores: Scores, isDone: boolean): void {
     showScore(chip, scores?.qualityPercent ?? (isDone ? null : undefined), 'no score yet')
@@ -48,7 +48,7 @@ export function jobColumn({ title, scenario }: DemoPageJob, serviceUrl: string):
     const text = quality ? quality.status : problem.title
     status.textContent = text
     spinner.hidden = text !== 'Queued' && text !== 'Running'
-    header.dataset.status = quality?.status ?? 'Problem'
+    element.dataset.status = quality?.status ?? 'Problem'
     showScores(quality?.scores ?? null, isFinal(update))
     since.textContent = formatTime(quality?.statusChangedAt)
     message.replaceChildren(...messageOf(update, serviceUrl))
@@ -56,13 +56,21 @@ export function jobColumn({ title, scenario }: DemoPageJob, serviceUrl: string):
     const summary = `${title}: ${text}${text === 'Completed' ? `, ${chip.textContent}` : ''}`
     if (summary === lastSummary) return undefined
     lastSummary = summary
-    header.animate({ backgroundColor: ['var(--highlight)', 'transparent'] }, HIGHLIGHT_MS)
+    element.animate({ backgroundColor: ['var(--highlight)', 'var(--surface)'] }, HIGHLIGHT_MS)
     return summary
   }
 
   spinner.hidden = true
   showScores(null, false)
-  return { cells: [header, description, confidence, contextualization, since, message], show }
+  return { element, show }
+}
+
+/** Creates a cell. Cards show its label, tables the header of its column. */
+function cell(label: string, ...children: Node[]): HTMLTableCellElement {
+  const element = createElement('td')
+  element.dataset.label = label
+  element.append(...children)
+  return element
 }
 
 type Scores = NonNullable<JobUpdate['quality']>['scores']
