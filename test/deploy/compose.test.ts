@@ -24,6 +24,7 @@ const isVariable = (name: string) => Object.hasOwn(VARIABLES, name)
 /** The members that tests read. */
 interface ComposeService {
   image: string
+  command: string[]
   build: string | { context: string; target: string }
   environment: Record<string, string>
   volumes?: string[]

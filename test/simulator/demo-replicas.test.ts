@@ -45,7 +45,9 @@ t.test(
 
 t.test('the demo says that several replicas need redis-server', async (t) => {
   const args = [SCRIPT, '--replicas', '2']
-  const { output, ended } = startProcess(t, args, { ...ports, PATH: '/nowhere' })
+  const { PATH = '' } = process.env
+  const command = ['env', 'PATH=/nowhere']
+  const { output, ended } = startProcess(t, args, { ...ports, PATH }, { command })
   t.equal(await ended, 1)
   t.match(output.stderr, /^Several replicas need redis-server: install it .*\n$/)
 })

@@ -1,5 +1,5 @@
 import type { ReplicaState } from '../replica-state.ts'
-import { createElement } from './job-column.ts'
+import { createElement } from './job-row.ts'
 
 /** What the panel shows. */
 export interface FleetState {
