@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import t from 'tap'
 import { COUNT, connectRedis, KEYS } from '../support/connect-redis.ts'
 import { skipWithoutRedis, startRedis } from '../support/redis-server.ts'
@@ -48,6 +50,9 @@ t.test('names the reason if it cannot connect', options, async (t) => {
   t.strictSame((await connectRedis(t, server.url)).states, ['down NOAUTH'])
   await server.kill()
   t.strictSame((await connectRedis(t, server.url)).states, ['down ECONNREFUSED'])
+  const runbook = await readFile(resolve(import.meta.dirname, '../../docs/operations.md'), 'utf8')
+  for (const reason of ['WRONGPASS', 'NOAUTH', 'ECONNREFUSED', 'ETIMEDOUT', 'UNKNOWN_PRIMARY'])
+    t.ok(runbook.includes(`\`${reason}\``), reason)
 })
 
 t.test(
