@@ -109,8 +109,8 @@ async function followPage(
     onState(state)
   }
   const receive = async (response: Response, onBytes: () => void) => {
-    // The service has sent everything before.
-    if (response.status === 204) return unfinished.clear()
+    // The service has sent everything before `lastEventId`.
+    if (response.status === 204 && lastEventId) return unfinished.clear()
     const isStream = response.headers.get('content-type')?.startsWith('text/event-stream')
     if (!isStream || !response.body) throw unexpectedResponse(response)
     onOpen?.()
@@ -131,6 +131,8 @@ async function followPage(
       await send({ path, headers, signal, timeoutMs: TIMEOUT_MS }, receive)
     } catch (error) {
       if (!(error instanceof ProblemError && error.isTransient)) throw error
+      // The connection was lost after the last event.
+      if (unfinished.size === 0) return
       const { retryAfterSeconds } = error
       const delayMs = retryDelayMs({ failures, baseMs, retryAfterSeconds, random: timing.random })
       failures += 1

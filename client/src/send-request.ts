@@ -37,8 +37,10 @@ export type SendRequest = <Result>(
 /** Creates the function that sends all requests of a client. */
 export function createRequestSender(options: RequestSenderOptions): SendRequest {
   const { baseUrl, token, fetch, timing } = options
-  const { href } = new URL(baseUrl)
-  const base = href.endsWith('/') ? href.slice(0, -1) : href
+  const { protocol, origin, pathname } = new URL(baseUrl)
+  if (!/^https?:$/.test(protocol))
+    throw new TypeError('baseUrl must begin with https:// or http://')
+  const base = origin + (pathname.endsWith('/') ? pathname.slice(0, -1) : pathname)
 
   async function authenticate(rejectedToken?: string): Promise<string | undefined> {
     if (typeof token !== 'function') return token
@@ -51,13 +53,20 @@ export function createRequestSender(options: RequestSenderOptions): SendRequest 
   }
 
   async function respond({ path, headers }: ApiRequest, signal: AbortSignal): Promise<Response> {
-    const respondTo = (accessToken: string | undefined) =>
-      fetch(base + path, {
-        headers: { ...headers, ...(accessToken && { authorization: `Bearer ${accessToken}` }) },
+    const respondTo = (accessToken: string | undefined) => {
+      // `fetch` would report it in the same way as a lost connection, with the token in the message.
+      if (accessToken && /[^ -~]/.test(accessToken.trim()))
+        throw new TypeError('The access token has a character that a header cannot have')
+      return fetch(base + path, {
+        headers: {
+          ...headers,
+          ...(accessToken && { authorization: `Bearer ${accessToken.trim()}` }),
+        },
         signal,
       }).catch((error: unknown) => {
         throw connectionFailed('No response', error)
       })
+    }
     const accessToken = await authenticate()
     const response = await respondTo(accessToken)
     if (response.status !== 401 || typeof token !== 'function') return response
