@@ -4,6 +4,7 @@ import { isFinal } from './contract.ts'
 import type { JobState } from './job-events.ts'
 import { jobStateOf, readEvents } from './job-events.ts'
 import { pagesOf, queryOf } from './job-ids.ts'
+import { onAbort } from './on-abort.ts'
 import { connectionFailed, ProblemError, unexpectedResponse } from './problem-error.ts'
 import type { SendRequest } from './send-request.ts'
 import type { Timing } from './timing.ts'
@@ -37,8 +38,7 @@ export async function* followJobs(
 ): AsyncGenerator<JobUpdate, void, undefined> {
   signal?.throwIfAborted()
   const controller = new AbortController()
-  const abort = () => controller.abort(signal?.reason)
-  signal?.addEventListener('abort', abort)
+  const stopListening = onAbort(signal, () => controller.abort(signal?.reason))
   let undelivered: JobState[] = []
   const deliveredTags = new Map<string, string>()
   let wake = () => {}
@@ -77,7 +77,7 @@ export async function* followJobs(
       })
     }
   } finally {
-    signal?.removeEventListener('abort', abort)
+    stopListening()
     controller.abort()
   }
 }

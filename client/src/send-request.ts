@@ -1,3 +1,4 @@
+import { onAbort } from './on-abort.ts'
 import { connectionFailed, problemErrorOf } from './problem-error.ts'
 import type { Timing } from './timing.ts'
 
@@ -78,8 +79,7 @@ export function createRequestSender(options: RequestSenderOptions): SendRequest 
     const { signal, timeoutMs } = request
     signal?.throwIfAborted()
     const controller = new AbortController()
-    const abort = () => controller.abort(signal?.reason)
-    signal?.addEventListener('abort', abort)
+    const stopListening = onAbort(signal, () => controller.abort(signal?.reason))
     // Neither the token function nor every implementation of `fetch` stops at once.
     const aborted = new Promise<never>((_, reject) => {
       controller.signal.addEventListener('abort', () => reject(controller.signal.reason))
@@ -105,7 +105,7 @@ export function createRequestSender(options: RequestSenderOptions): SendRequest 
       throw error
     } finally {
       cancelTimeout()
-      signal?.removeEventListener('abort', abort)
+      stopListening()
     }
   }
 }

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import t from 'tap'
 import { createClient, ProblemError } from '../../client/src/index.ts'
 import { lasting, SCORES } from '../../simulator/upstream/simulated-job.ts'
@@ -202,6 +203,20 @@ t.test('ends when its signal aborts while the token function is pending', async 
   const client = createClient({ baseUrl: 'http://127.0.0.1:1', token: () => new Promise(() => {}) })
   const signal = AbortSignal.timeout(1)
   t.match(await errorOf(client.get(JOB_ID, { signal })), { name: 'TimeoutError' })
+})
+
+t.test('one signal ends any number of requests, and gets one listener', async (t) => {
+  const url = await startServer(t, () => {})
+  const { client, requests } = recordingClient({ baseUrl: url }, new FakeClock())
+  const controller = new AbortController()
+  const { signal } = controller
+  const ids = Array.from({ length: 12 }, (_, number) => jobIdOf(number))
+  const errors = ids.map((id) => errorOf(client.get(id, { signal })))
+  errors.push(errorOf(client.follow(ids, { signal }).next()))
+  await until(() => requests.length === 13)
+  t.equal(getEventListeners(signal, 'abort').length, 1, 'older versions of Node warn of 11')
+  controller.abort()
+  for (const error of errors) t.equal(await error, signal.reason)
 })
 
 t.test('accepts a base URL with a path, and rejects a relative one', async (t) => {
