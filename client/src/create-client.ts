@@ -56,7 +56,7 @@ export interface Client {
 /**
  * Creates a client.
  * @param timing for tests
- * @throws TypeError if the base URL is invalid
+ * @throws TypeError if the base URL is invalid, or neither `http:` nor `https:`
  */
 export function createClient(options: ClientOptions, timing: Timing = systemTiming): Client {
   const { baseUrl, token, fetch = globalThis.fetch } = options

@@ -4,6 +4,7 @@ import { isFinal } from './contract.ts'
 import type { JobState } from './job-events.ts'
 import { jobStateOf, readEvents } from './job-events.ts'
 import { pagesOf, queryOf } from './job-ids.ts'
+import { onAbort } from './on-abort.ts'
 import { connectionFailed, ProblemError, unexpectedResponse } from './problem-error.ts'
 import type { SendRequest } from './send-request.ts'
 import type { Timing } from './timing.ts'
@@ -37,8 +38,7 @@ export async function* followJobs(
 ): AsyncGenerator<JobUpdate, void, undefined> {
   signal?.throwIfAborted()
   const controller = new AbortController()
-  const abort = () => controller.abort(signal?.reason)
-  signal?.addEventListener('abort', abort)
+  const stopListening = onAbort(signal, () => controller.abort(signal?.reason))
   let undelivered: JobState[] = []
   const deliveredTags = new Map<string, string>()
   let wake = () => {}
@@ -77,7 +77,7 @@ export async function* followJobs(
       })
     }
   } finally {
-    signal?.removeEventListener('abort', abort)
+    stopListening()
     controller.abort()
   }
 }
@@ -109,8 +109,8 @@ async function followPage(
     onState(state)
   }
   const receive = async (response: Response, onBytes: () => void) => {
-    // The service has sent everything before.
-    if (response.status === 204) return unfinished.clear()
+    // The service has sent everything before `lastEventId`.
+    if (response.status === 204 && lastEventId) return unfinished.clear()
     const isStream = response.headers.get('content-type')?.startsWith('text/event-stream')
     if (!isStream || !response.body) throw unexpectedResponse(response)
     onOpen?.()
@@ -131,6 +131,8 @@ async function followPage(
       await send({ path, headers, signal, timeoutMs: TIMEOUT_MS }, receive)
     } catch (error) {
       if (!(error instanceof ProblemError && error.isTransient)) throw error
+      // The connection was lost after the last event.
+      if (unfinished.size === 0) return
       const { retryAfterSeconds } = error
       const delayMs = retryDelayMs({ failures, baseMs, retryAfterSeconds, random: timing.random })
       failures += 1

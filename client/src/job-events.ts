@@ -48,7 +48,7 @@ export interface JobState {
 
 /**
  * The state in an event; `undefined` for an event of a later version of the service.
- * @throws ProblemError if the data is not JSON
+ * @throws ProblemError if the data is not about a job
  */
 export function jobStateOf({ event, data }: EventSourceMessage): JobState | undefined {
   if (event === 'status') {
@@ -62,10 +62,13 @@ export function jobStateOf({ event, data }: EventSourceMessage): JobState | unde
   return undefined
 }
 
-function parse<Data>(data: string): Data {
+function parse<Data extends { jobId: string }>(data: string): Data {
+  let cause: unknown
   try {
-    return JSON.parse(data)
-  } catch (cause) {
-    throw new ProblemError('unexpected-response', 'Unexpected data in the stream', { cause })
+    const body: Data | null = JSON.parse(data)
+    if (typeof body?.jobId === 'string') return body
+  } catch (error) {
+    cause = error
   }
+  throw new ProblemError('unexpected-response', 'Unexpected data in the stream', { cause })
 }

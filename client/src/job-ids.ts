@@ -4,9 +4,12 @@ const MAX_JOBS = 100
 /** A longer id is no job id. The service cuts it in its responses, too. */
 const MAX_LENGTH = 64
 
-/** The canonical form of a job id: UUIDs are in lower case, integers stay as they are. */
+/**
+ * The canonical form of a job id: UUIDs are in lower case, integers stay as they are. Any other text becomes what the
+ * service repeats in its response.
+ */
 export function canonicalJobId(jobId: string): string {
-  return jobId.slice(0, MAX_LENGTH).toLowerCase()
+  return jobId.toLowerCase().slice(0, MAX_LENGTH).toWellFormed()
 }
 
 /** Repeats the parameter `jobId`. */

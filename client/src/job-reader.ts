@@ -57,8 +57,7 @@ export class JobReader {
     const read = await this.#send(request, async (response): Promise<JobResponse> => {
       const { status, headers } = response
       const etag = headers.get('etag')
-      const quality =
-        status === 304 && known ? known.quality : await jsonOf<JobQuality>(response, 'status')
+      const quality = status === 304 && known ? known.quality : await jsonOf(response, isJobQuality)
       const tag = status === 304 ? known?.etag : etag
       return { quality, ...(tag && { etag: tag }), retryAfterSeconds: retryAfterSecondsOf(headers) }
     })
@@ -69,9 +68,9 @@ export class JobReader {
   /** Reads up to 100 jobs, given by their canonical ids. */
   async readList(jobIds: readonly string[], signal?: AbortSignal): Promise<JobUpdate[]> {
     const request = { path: `/jobs/quality?${queryOf(jobIds)}`, signal, timeoutMs: TIMEOUT_MS }
-    const { items } = await this.#send(request, (response) =>
-      jsonOf<{ items: JobUpdate[] }>(response, 'items'),
-    )
+    const isList = (body: { items?: unknown }): body is { items: JobUpdate[] } =>
+      Array.isArray(body.items) && body.items.length === jobIds.length
+    const { items } = await this.#send(request, (response) => jsonOf(response, isList))
     return items
   }
 
@@ -83,15 +82,17 @@ export class JobReader {
   }
 }
 
-/** @param member a member that tells a response of the service from the page of another server */
+const isJobQuality = (body: object): body is JobQuality => 'status' in body
+
+/** @param isExpected tells a response of the service from the page of another server */
 async function jsonOf<Body extends object>(
   response: Response,
-  member: keyof Body & string,
+  isExpected: (body: object) => body is Body,
 ): Promise<Body> {
   const text = await textOf(response)
   try {
-    const body: Body = JSON.parse(text)
-    if (member in body) return body
+    const body: object = JSON.parse(text)
+    if (isExpected(body)) return body
   } catch {
     // Not JSON.
   }

@@ -57,18 +57,24 @@ export function unexpectedResponse({ status, headers }: Response): ProblemError 
 export function problemErrorOf(response: Response, text: string): ProblemError {
   const problem = parseProblem(text)
   if (!problem) return unexpectedResponse(response)
-  const { code, detail, status, requestId, retryAfterSeconds } = problem
+  const { code, detail, requestId, retryAfterSeconds } = problem
   return new ProblemError(code, detail, {
-    status,
+    status: response.status,
     requestId,
     retryAfterSeconds: retryAfterSeconds ?? retryAfterSecondsOf(response.headers),
   })
 }
 
+/** The problem document in a body; `undefined` for another one, such as the JSON of a gateway with a `code` of its own. */
 function parseProblem(text: string): Problem | undefined {
   try {
     const body: Problem | null = JSON.parse(text)
-    return typeof body?.code === 'string' ? body : undefined
+    const { code, detail, retryAfterSeconds = 0 } = body ?? {}
+    const isProblem =
+      typeof code === 'string' &&
+      typeof detail === 'string' &&
+      typeof retryAfterSeconds === 'number'
+    return isProblem && body ? body : undefined
   } catch {
     return undefined
   }

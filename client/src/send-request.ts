@@ -1,3 +1,4 @@
+import { onAbort } from './on-abort.ts'
 import { connectionFailed, problemErrorOf } from './problem-error.ts'
 import type { Timing } from './timing.ts'
 
@@ -37,8 +38,10 @@ export type SendRequest = <Result>(
 /** Creates the function that sends all requests of a client. */
 export function createRequestSender(options: RequestSenderOptions): SendRequest {
   const { baseUrl, token, fetch, timing } = options
-  const { href } = new URL(baseUrl)
-  const base = href.endsWith('/') ? href.slice(0, -1) : href
+  const { protocol, origin, pathname } = new URL(baseUrl)
+  if (!/^https?:$/.test(protocol))
+    throw new TypeError('baseUrl must begin with https:// or http://')
+  const base = origin + (pathname.endsWith('/') ? pathname.slice(0, -1) : pathname)
 
   async function authenticate(rejectedToken?: string): Promise<string | undefined> {
     if (typeof token !== 'function') return token
@@ -51,13 +54,20 @@ export function createRequestSender(options: RequestSenderOptions): SendRequest 
   }
 
   async function respond({ path, headers }: ApiRequest, signal: AbortSignal): Promise<Response> {
-    const respondTo = (accessToken: string | undefined) =>
-      fetch(base + path, {
-        headers: { ...headers, ...(accessToken && { authorization: `Bearer ${accessToken}` }) },
+    const respondTo = (accessToken: string | undefined) => {
+      // `fetch` would report it in the same way as a lost connection, with the token in the message.
+      if (accessToken && /[^ -~]/.test(accessToken.trim()))
+        throw new TypeError('The access token has a character that a header cannot have')
+      return fetch(base + path, {
+        headers: {
+          ...headers,
+          ...(accessToken && { authorization: `Bearer ${accessToken.trim()}` }),
+        },
         signal,
       }).catch((error: unknown) => {
         throw connectionFailed('No response', error)
       })
+    }
     const accessToken = await authenticate()
     const response = await respondTo(accessToken)
     if (response.status !== 401 || typeof token !== 'function') return response
@@ -69,8 +79,7 @@ export function createRequestSender(options: RequestSenderOptions): SendRequest 
     const { signal, timeoutMs } = request
     signal?.throwIfAborted()
     const controller = new AbortController()
-    const abort = () => controller.abort(signal?.reason)
-    signal?.addEventListener('abort', abort)
+    const stopListening = onAbort(signal, () => controller.abort(signal?.reason))
     // Neither the token function nor every implementation of `fetch` stops at once.
     const aborted = new Promise<never>((_, reject) => {
       controller.signal.addEventListener('abort', () => reject(controller.signal.reason))
@@ -96,7 +105,7 @@ export function createRequestSender(options: RequestSenderOptions): SendRequest 
       throw error
     } finally {
       cancelTimeout()
-      signal?.removeEventListener('abort', abort)
+      stopListening()
     }
   }
 }

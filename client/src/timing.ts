@@ -1,3 +1,5 @@
+import { onAbort } from './on-abort.ts'
+
 /** Clock, timers and random numbers. Tests replace them. */
 export interface Timing {
   /** Monotonic clock, milliseconds. */
@@ -54,15 +56,14 @@ export function sleep(
   signal?: AbortSignal,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
-    const abort = () => {
+    if (signal?.aborted) return reject(signal.reason)
+    const stopListening = onAbort(signal, () => {
       cancel()
       reject(signal?.reason)
-    }
+    })
     const cancel = schedule(delayMs, () => {
-      signal?.removeEventListener('abort', abort)
+      stopListening()
       resolve()
     })
-    if (signal?.aborted) abort()
-    else signal?.addEventListener('abort', abort, { once: true })
   })
 }

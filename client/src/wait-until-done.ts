@@ -45,9 +45,13 @@ export async function waitUntilDone(
       const isNew = state !== shown
       if (isNew) onChange?.(quality)
       if (quality.done) return quality
-      // A draining instance does not wait.
-      const leastMs = retryDelayMs({ failures: 0, retryAfterSeconds, random: timing.random })
-      if (!isNew && waitSeconds) delayMs = leastMs - (timing.now() - startedAtMs)
+      // A draining instance does not wait. Two replicas may have different states until both have read CDF again.
+      const leastMs = retryDelayMs({
+        failures: 0,
+        retryAfterSeconds: isNew ? 0 : retryAfterSeconds,
+        random: timing.random,
+      })
+      if (waitSeconds) delayMs = leastMs - (timing.now() - startedAtMs)
       shown = state
       failures = 0
       waitSeconds = WAIT_SECONDS

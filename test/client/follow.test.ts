@@ -210,6 +210,22 @@ t.test('ends when all states are final, even if the server does not end the stre
   t.equal(requests.length, 1)
 })
 
+t.test('ends without a retry if the connection is lost after the last event', async (t) => {
+  const { client, requests, retries, options } = await startStreams(t, [
+    (response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      response.write(statusEvent('7', 'Completed', true), () =>
+        setImmediate(() => response.destroy()),
+      )
+    },
+  ])
+  const { ended, states } = collect(client.follow(['7'], options))
+  await ended
+  t.strictSame(states(), ['Completed'])
+  t.equal(requests.length, 1)
+  t.strictSame(retries, [])
+})
+
 t.test('ends with a permanent problem of the stream', async (t) => {
   const { client, requests } = await startClient(t, { AUTH_MODE: 'jwt' }, { token: 'invalid' })
   await t.rejects(collect(client.follow([JOB_ID])).ended, { code: 'unauthenticated' })
@@ -217,8 +233,17 @@ t.test('ends with a permanent problem of the stream', async (t) => {
   const { client: misled } = await startStreams(t, [
     (response) => response.setHeader('content-type', 'text/html').end('<html>'),
     'event: status\ndata: {\n\n',
+    'event: status\ndata: null\n\n',
+    'event: status\ndata: 5\n\n',
+    (response) => response.writeHead(204).end(),
   ])
-  for (const _ of ['a page', 'no JSON'])
+  for (const _ of [
+    'a page',
+    'no JSON',
+    'null',
+    'no job',
+    'nothing, although no event was received',
+  ])
     await t.rejects(collect(misled.follow(['7'])).ended, { code: 'unexpected-response' })
 })
 

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import t from 'tap'
 import { createClient, ProblemError } from '../../client/src/index.ts'
 import { lasting, SCORES } from '../../simulator/upstream/simulated-job.ts'
@@ -5,6 +6,7 @@ import { FakeClock } from '../support/fake-clock.ts'
 import { progressing } from '../support/fake-time-service.ts'
 import { JOB_ID, jobIdOf } from '../support/fixtures.ts'
 import { freePort, startServer } from '../support/local-server.ts'
+import { recordingFetch } from '../support/recording-fetch.ts'
 import { recordingClient, startClient } from '../support/start-client.ts'
 import { until } from '../support/wait.ts'
 
@@ -124,6 +126,8 @@ t.test('tells a response of another server from one of the service', async (t) =
     [404, { 'x-request-id': 'mine', 'retry-after': 'soon' }, ''],
     [200, { 'content-type': 'text/html' }, '<html>'],
     [200, { 'content-type': 'application/json' }, '{}'],
+    [502, {}, '{"code":"BadGateway","message":"no healthy upstream"}'],
+    [503, {}, '{"code":"a","detail":"b","retryAfterSeconds":"soon"}'],
   ]
   const url = await startServer(t, (_request, response) => {
     const [status, headers, body] = responses.shift() ?? [200, {}, '']
@@ -142,6 +146,8 @@ t.test('tells a response of another server from one of the service', async (t) =
       [404, false],
       [200, false],
       [200, false],
+      [502, true],
+      [503, true],
     ],
   )
   t.equal(errors[0]?.retryAfterSeconds, 3)
@@ -199,6 +205,20 @@ t.test('ends when its signal aborts while the token function is pending', async 
   t.match(await errorOf(client.get(JOB_ID, { signal })), { name: 'TimeoutError' })
 })
 
+t.test('one signal ends any number of requests, and gets one listener', async (t) => {
+  const url = await startServer(t, () => {})
+  const { client, requests } = recordingClient({ baseUrl: url }, new FakeClock())
+  const controller = new AbortController()
+  const { signal } = controller
+  const ids = Array.from({ length: 12 }, (_, number) => jobIdOf(number))
+  const errors = ids.map((id) => errorOf(client.get(id, { signal })))
+  errors.push(errorOf(client.follow(ids, { signal }).next()))
+  await until(() => requests.length === 13)
+  t.equal(getEventListeners(signal, 'abort').length, 1, 'older versions of Node warn of 11')
+  controller.abort()
+  for (const error of errors) t.equal(await error, signal.reason)
+})
+
 t.test('accepts a base URL with a path, and rejects a relative one', async (t) => {
   const paths: (string | undefined)[] = []
   const url = await startServer(t, (request, response) => {
@@ -210,6 +230,40 @@ t.test('accepts a base URL with a path, and rejects a relative one', async (t) =
   const path = '/jobs/1/quality'
   t.strictSame(paths, [path, path, `/quality${path}`, `/quality${path}`])
   t.throws(() => createClient({ baseUrl: '/quality' }), TypeError)
+  t.throws(() => createClient({ baseUrl: 'localhost:3000' }), TypeError, 'a URL without a scheme')
+})
+
+t.test('an access token that no header can have is no lost connection', async (t) => {
+  const { requests, fetch } = recordingFetch()
+  const errorWith = (token: string) =>
+    errorOf(createClient({ baseUrl: 'http://127.0.0.1:1', token, fetch }).get(JOB_ID))
+  for (const token of ['eyJhbGciOi…', 'a\nb']) {
+    const error = await errorWith(token)
+    t.ok(error instanceof TypeError)
+    t.notMatch(error.message, token)
+  }
+  t.equal(requests.length, 0)
+})
+
+t.test('a list in another form is not from the service', async (t) => {
+  const bodies = ['{"items":null}', '{"items":[]}']
+  const url = await startServer(t, (_request, response) => response.end(bodies.shift()))
+  const client = createClient({ baseUrl: url })
+  for (const _ of ['no array', 'too short'])
+    t.match(await errorOf(client.list([JOB_ID])), { code: 'unexpected-response' })
+})
+
+t.test('a list has a result for any text', async (t) => {
+  const { client } = await startClient(t)
+  const texts = ['', '0012', 'İ'.repeat(64), `${'x'.repeat(63)}😀`, '\ud800']
+  const results = await client.list(texts)
+  t.ok(results.every(({ problem }) => problem?.code === 'invalid-job-id'))
+  const followed: string[] = []
+  for await (const { jobId } of client.follow(texts)) followed.push(jobId)
+  t.strictSame(
+    followed,
+    results.map(({ jobId }) => jobId),
+  )
 })
 
 t.test('a list has a result for each id, in order, from pages of 100 jobs', async (t) => {

@@ -73,6 +73,30 @@ t.test('sends a request every 1 to 3 seconds to an instance that is draining', a
   controller.abort()
 })
 
+t.test('sends a request each second to replicas that disagree', async (t) => {
+  const states = ['Queued', 'Running']
+  const url = await startServer(t, (_request, response) => {
+    const state = states.reverse()[0]
+    response.writeHead(200, { etag: `"${state}"`, 'retry-after': '2' })
+    response.end(`{"status":"${state}","done":false}`)
+  })
+  const clock = new FakeClock()
+  const { client, requests } = recordingClient({ baseUrl: url }, clock)
+  const controller = new AbortController()
+  const { signal } = controller
+  let shown = 0
+  const onChange = () => {
+    shown += 1
+  }
+  client.waitUntilDone(JOB_ID, { signal, onChange }).catch(() => {})
+  for (const sent of [2, 3, 4]) {
+    await until(() => shown === sent && clock.timers.size === 1)
+    t.equal(requests.length, sent)
+    clock.advance(1_000)
+  }
+  controller.abort()
+})
+
 t.test('retries transient problems after Retry-After, and slower each time', async (t) => {
   const responses: [number, Record<string, string>, string][] = [
     [200, { etag: '"a"' }, '{"status":"Running","done":false}'],
