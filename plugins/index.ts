@@ -5,6 +5,7 @@ import type { Config } from '../src/config/config.ts'
 import type { LogDestinations } from '../src/telemetry/buffered-destination.ts'
 import { accessLogPlugin } from './access-log.ts'
 import { corsPlugin } from './cors.ts'
+import { fleetPlugin } from './fleet.ts'
 import { jobPollerPlugin } from './job-poller.ts'
 import { jobQualityPlugin } from './job-quality.ts'
 import { lifeCyclePlugin } from './life-cycle.ts'
@@ -47,6 +48,14 @@ export async function registerPlugins(
   await app.register(strictRequestPlugin, config.server)
   await app.register(corsPlugin, config.cors)
   await app.register(notFoundPlugin)
+  await app.register(fleetPlugin, {
+    redis: config.redis,
+    cdf,
+    clientId: identityProvider.clientId,
+    maxConcurrency: upstream.maxConcurrency,
+    now,
+    schedule,
+  })
   await app.register(jobQualityPlugin, {
     cdf,
     identityProvider,
@@ -54,6 +63,7 @@ export async function registerPlugins(
     upstream,
     dispatcher,
     now,
+    schedule,
     random,
   })
   await app.register(jobPollerPlugin, {

@@ -7,7 +7,7 @@ import { childTraceparent, traceFrom } from '../src/telemetry/trace-context.ts'
 
 /** Options of {@link jobPollerPlugin}. */
 export interface JobPollerPluginOptions {
-  /** Greatest number of background reads per second. */
+  /** Greatest number of background reads per second, all replicas together. */
   pollsPerSecond: number
   /** Open streams of one caller; 0 = no limit. */
   maxStreams: number
@@ -30,7 +30,7 @@ export const jobPollerPlugin = fp(
         requestId: requestIdFrom(undefined),
         traceparent: childTraceparent(traceFrom(undefined)),
       }),
-      pollsPerSecond,
+      pollsPerSecond: () => pollsPerSecond / app.fleet.limits.replicas,
       now,
       schedule,
       random,

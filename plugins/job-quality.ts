@@ -1,6 +1,7 @@
 import fp from 'fastify-plugin'
 import type { Dispatcher } from 'undici'
 import { retryUntilSuccess } from '../src/async/retry-until-success.ts'
+import type { Scheduler } from '../src/async/scheduler.ts'
 import type { CdfConnectionSettings } from '../src/cdf/cdf-connection.ts'
 import { connectToCdf } from '../src/cdf/cdf-connection.ts'
 import { hostAndPort } from '../src/http/host-and-port.ts'
@@ -26,6 +27,7 @@ export interface JobQualityOptions extends CdfConnectionSettings {
   now: () => number
   /** 0 ≤ random() < 1. */
   random: () => number
+  schedule: Scheduler
 }
 
 /** Each distinct deviation is logged once, up to this number. */
@@ -37,7 +39,7 @@ const QUIET_OUTCOMES: ReadonlySet<string> = new Set(['ok', 'aborted', 'job-not-f
 /** Decorates `app.jobQuality`, the reader with its token provider, client and cache. Requests a token on listen. */
 export const jobQualityPlugin = fp(
   async function jobQuality(app, options: JobQualityOptions) {
-    const { cdf, jobs, now } = options
+    const { cdf, jobs, upstream, now, schedule } = options
     const { metrics } = app
     const stopped = new AbortController()
     const { readinessBlockers } = app.lifeCycle
@@ -45,7 +47,7 @@ export const jobQualityPlugin = fp(
     readinessBlockers.add(blocker)
     const cdfHost = hostAndPort(cdf.baseUrl)
 
-    const { client, tokens, concurrency, coolDown, breaker } = connectToCdf({
+    const { client, tokens, policy, concurrency, coolDown, breaker } = connectToCdf({
       ...options,
       onExpiredCertificate: (expiredAt) =>
         app.log.warn({ expiredAt }, 'client certificate has expired'),
@@ -65,6 +67,7 @@ export const jobQualityPlugin = fp(
         }
       },
       onBreakerChange: (state) => app.log.warn({ state }, 'circuit breaker state changed'),
+      onPause: (pause) => app.fleet.limits.pause(pause),
       onRequest: (request) => {
         const { outcome, durationMs } = request
         metrics.upstreamRequests.observe({ outcome }, durationMs / 1000)
@@ -73,6 +76,8 @@ export const jobQualityPlugin = fp(
         app.log[level](fields, 'CDF request')
       },
     })
+    // Before the first call to CDF.
+    app.addHook('onReady', () => app.fleet.limits.start(policy))
     const cache = new JobCache({
       maxEntries: jobs.cacheMaxEntries,
       ttlMs: jobs.cacheTtlMs,
@@ -84,6 +89,9 @@ export const jobQualityPlugin = fp(
     const logged = new Set<string>()
     const reader = new JobQualityReader({
       cache,
+      shared: app.fleet.jobs,
+      deadlineMs: upstream.deadlineMs,
+      schedule,
       fetchJob: (jobId, context) => client.getEstimateQualityJob(jobId, context),
       isOverloaded: () => load.isOverloaded,
       statusFreshMs: jobs.statusFreshMs,
@@ -126,7 +134,7 @@ export const jobQualityPlugin = fp(
       load.stop()
     })
   },
-  { name: 'job-quality', dependencies: ['life-cycle', 'metrics'] },
+  { name: 'job-quality', dependencies: ['life-cycle', 'metrics', 'fleet'] },
 )
 
 declare module 'fastify' {

@@ -86,6 +86,20 @@ t.test(
   },
 )
 
+t.test('only the fleet plugin and the configuration know Redis', async (t) => {
+  const allowed = /^(src\/redis\/|src\/config\/|plugins\/fleet\.ts$)/
+  for (const file of service.filter((name) => !allowed.test(name))) {
+    const redis = importsOf(file).filter((name) => /^(src\/redis\/|@redis\/)/.test(name))
+    t.strictSame(redis, [], file)
+  }
+  // A dynamic import loads the client only if REDIS_URL is set.
+  for (const file of service)
+    t.notOk(
+      loadedBy(file).some((name) => name.startsWith('@redis/')),
+      file,
+    )
+})
+
 t.test('the service imports production dependencies only', async (t) => {
   const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   for (const file of service) {

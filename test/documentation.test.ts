@@ -57,7 +57,7 @@ t.test('every path, script and variable that a page names exists', async (t) => 
     for (const [, script = ''] of text.matchAll(/npm run ([\w:]+)/g))
       t.ok(script in packageJson.scripts, `${page}: npm run ${script}`)
     const variables =
-      /`((?:CDF|IDP|AUTH|UPSTREAM|JOB|SHUTDOWN|METRICS|RATE|CALLER|TRUST|DOCS|CORS|KEEP|PUBLIC)_[A-Z_]+)/g
+      /`((?:CDF|IDP|AUTH|UPSTREAM|JOB|SHUTDOWN|METRICS|RATE|CALLER|TRUST|DOCS|CORS|KEEP|PUBLIC|REDIS)_[A-Z_]+)/g
     for (const [, name = ''] of text.matchAll(variables))
       t.ok(name in VARIABLES, `${page}: ${name}`)
   }

@@ -38,11 +38,18 @@ export interface Target {
   token: string
 }
 
-/** The service in its own process, with the simulator in this one. */
-export interface MeasuredService {
-  simulator: Simulator
+/** The service in its own process. */
+export interface ServiceProcess {
   target: Target
   sample: () => Promise<Sample>
+  /** The value of a sample of the metrics, such as `x_total{outcome="y"}`; 0 if it does not exist. */
+  metric: (name: string) => Promise<number>
+  kill: () => void
+}
+
+/** The service in its own process, with the simulator in this one. */
+export interface MeasuredService extends Omit<ServiceProcess, 'kill' | 'metric'> {
+  simulator: Simulator
   end: () => Promise<void>
 }
 
@@ -63,14 +70,16 @@ export function endWithProcess(child: ChildProcess): () => void {
   return () => child.off('exit', onExit).kill('SIGKILL')
 }
 
-/** Starts simulator and service. The first job is cached when it resolves. */
-export async function startMeasuredService(
-  jobs: SimulatedJob[],
-  options: SimulatorOptions = {},
-): Promise<MeasuredService> {
-  const simulator = await startSimulator(options)
-  for (const job of jobs) simulator.cdf.addJob(job)
-  const port = await freePort()
+/**
+ * Starts the service.
+ * @param jobId a job whose status is 200 when this resolves
+ */
+export async function startServiceProcess(
+  simulator: Simulator,
+  jobId: string,
+  environment: Record<string, string> = {},
+): Promise<ServiceProcess> {
+  const [port, metricsPort] = [await freePort(), await freePort()]
   const token = await simulator.identityProvider.signCallerToken()
   const probe = `data:text/javascript,${encodeURIComponent(PROBE)}`
   const server = resolve(import.meta.dirname, '../../src/server.ts')
@@ -78,26 +87,47 @@ export async function startMeasuredService(
     env: {
       ...simulator.environment,
       PORT: `${port}`,
-      METRICS_PORT: '0',
+      METRICS_PORT: `${metricsPort}`,
       // No limit rejects or delays a request, but requests are counted.
       RATE_LIMIT_PER_MINUTE: '1000000000',
       CALLER_MAX_STREAMS: '0',
       CALLER_MAX_WATCHED_JOBS: '0',
       UPSTREAM_POLLS_PER_SECOND: '1000',
       LOG_LEVEL: 'warn',
+      ...environment,
     },
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
   const kill = endWithProcess(child)
-  const url = `http://127.0.0.1:${port}${pathOf(jobs[0]?.jobId ?? '')}`
-  await untilStatus(url, 200, { authorization: `Bearer ${token}` })
+  const headers = { authorization: `Bearer ${token}` }
+  await untilStatus(`http://127.0.0.1:${port}${pathOf(jobId)}`, 200, headers)
   return {
-    simulator,
     target: { port, token },
     sample: async () => ({
       ...(await ask<Omit<Sample, 'descriptors'>>(child, {})),
       descriptors: readdirSync(`/proc/${child.pid}/fd`).length,
     }),
+    metric: async (name) => {
+      const response = await fetch(`http://127.0.0.1:${metricsPort}/metrics`)
+      const samples = (await response.text()).split('\n').map((sample) => sample.split(' '))
+      return Number(samples.find(([sampleName]) => sampleName === name)?.[1] ?? 0)
+    },
+    kill,
+  }
+}
+
+/** Starts simulator and service. The first job is cached when it resolves. */
+export async function startMeasuredService(
+  jobs: SimulatedJob[],
+  options: SimulatorOptions = {},
+): Promise<MeasuredService> {
+  const simulator = await startSimulator(options)
+  for (const job of jobs) simulator.cdf.addJob(job)
+  const { target, sample, kill } = await startServiceProcess(simulator, jobs[0]?.jobId ?? '')
+  return {
+    simulator,
+    target,
+    sample,
     end: async () => {
       kill()
       await simulator.close()

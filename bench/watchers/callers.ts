@@ -2,9 +2,10 @@ import type { ClientRequest, IncomingMessage } from 'node:http'
 import { Agent, get } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createParser } from 'eventsource-parser'
+import { preciseNow } from '../../test/support/cdf-reads.ts'
 import { pathOf } from '../servers/completed-job.ts'
 import type { Target } from '../support/measured-service.ts'
-import { preciseNow, stateKey } from './job-state.ts'
+import { stateKey } from './job-state.ts'
 
 /**
  * A message to the process of the callers, which answers each with one {@link CallersReport}. The callers have their own
@@ -18,8 +19,8 @@ export type Order =
   /** Opens streams, waits for the first event of each, and disconnects all of them. */
   | { kind: 'wave'; target: Target; jobIds: string[]; from: string; byReset: boolean }
 
-/** One stream of some jobs, or a request that waits for a change of one job. */
-export type Watcher = { streams: string[] } | { waitsFor: string }
+/** One stream of some jobs, a request that waits for a change of one job, or regular requests for one job. */
+export type Watcher = { streams: string[] } | { waitsFor: string } | { polls: string }
 
 /** What the callers received. */
 export interface CallersReport {
@@ -46,6 +47,8 @@ const OPENING_AT_ONCE = 200
 const WAIT = 'wait=25'
 /** A wait without a change takes at least this long. */
 const MIN_WAIT_MS = 24_000
+/** What the service recommends with `Retry-After`. */
+const POLL_MS = 2_000
 /** Time for the sockets of a wave to close. */
 const CLOSING_MS = 5_000
 
@@ -165,6 +168,29 @@ async function openWaiter(target: Target, jobId: string): Promise<void> {
     })
 }
 
+/** Reads a job until it is done; resolves with the first response. */
+async function openPoller(target: Target, jobId: string): Promise<void> {
+  const path = pathOf(jobId)
+  const first = await read(target, path)
+  watching += 1
+  const poll = async () => {
+    for (let { etag, text } = first; ; ) {
+      if (text && JSON.parse(text).done) return
+      await sleep(POLL_MS)
+      const response = await read(target, path, { 'if-none-match': etag })
+      if (response.status !== 200 && response.status !== 304)
+        throw new Error(`status ${response.status}`)
+      etag = response.etag
+      text = response.text
+    }
+  }
+  poll()
+    .catch((error: Error) => faults.push(`failed poll: ${error.message}`))
+    .finally(() => {
+      watching -= 1
+    })
+}
+
 /** Opens a connection for each item, a limited number at once. */
 async function openAll<T>(items: T[], open: (item: T) => Promise<unknown>): Promise<void> {
   const rest = items.values()
@@ -184,11 +210,11 @@ async function untilNoneWatches(withinMs: number): Promise<void> {
 async function perform(order: Order): Promise<CallersReport> {
   if (order.kind === 'watch') {
     const { target, watchers } = order
-    await openAll(watchers, (watcher) =>
-      'streams' in watcher
-        ? openStream(target, watcher.streams)
-        : openWaiter(target, watcher.waitsFor),
-    )
+    await openAll<Watcher>(watchers, (watcher) => {
+      if ('streams' in watcher) return openStream(target, watcher.streams)
+      if ('waitsFor' in watcher) return openWaiter(target, watcher.waitsFor)
+      return openPoller(target, watcher.polls)
+    })
   } else if (order.kind === 'wave') {
     const { target, jobIds, from, byReset } = order
     const disconnects: ((byReset: boolean) => void)[] = []

@@ -1,13 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { CdfSimulator } from '../../simulator/upstream/cdf-simulator.ts'
 import type { SimulatedJob } from '../../simulator/upstream/simulated-job.ts'
 import { lasting, SCORES } from '../../simulator/upstream/simulated-job.ts'
+import type { CdfRead } from '../../test/support/cdf-reads.ts'
+import { gapsOf, recordReads } from '../../test/support/cdf-reads.ts'
 import { jobIds as allJobIds } from '../servers/completed-job.ts'
 import type { Sample } from '../support/measured-service.ts'
 import { check, kib, line, spread } from '../support/report.ts'
 import { quantile } from '../support/statistics.ts'
 import type { CallersReport, Watcher } from './callers.ts'
-import { preciseNow, stateKey } from './job-state.ts'
+import { stateKey } from './job-state.ts'
 import { checkResponses, JOBS, jobIds, someJobs, startStage } from './stage.ts'
 
 const STREAMS = 5_000
@@ -40,37 +41,6 @@ const LIMITS = {
   bytesPerWatcher: 40 * 1024,
   /** 99th percentile. The service itself calls its event loop overloaded beyond this delay. */
   cachedReadMs: 250,
-}
-
-/** A request of the service to CDF. */
-interface CdfRead {
-  jobId: string
-  startMs: number
-  /** When the kernel had the response. */
-  sentMs: number
-  /** The state in the response; see {@link stateKey}. */
-  state: string
-}
-
-/** Records all requests to CDF from now on. */
-function recordReads(cdf: CdfSimulator): CdfRead[] {
-  const reads: CdfRead[] = []
-  const handle = cdf.handle.bind(cdf)
-  cdf.handle = (request, response) => {
-    const jobId = request.url?.split('/').at(-1) ?? ''
-    const read = { jobId, startMs: preciseNow(), sentMs: Number.POSITIVE_INFINITY, state: '' }
-    reads.push(read)
-    const send = response.end.bind(response) as (body: string) => typeof response
-    response.end = ((body: string) => {
-      read.state = stateKey(jobId, JSON.parse(body).statusTime)
-      return send(body)
-    }) as typeof response.end
-    response.once('finish', () => {
-      read.sentMs = preciseNow()
-    })
-    return handle(request, response)
-  }
-  return reads
 }
 
 /** Reads a cached job at a fixed interval while other work runs. */
@@ -121,17 +91,14 @@ function makeWatchers(): Watcher[] {
   })
 }
 
+/** The jobs of which a watcher receives every change. */
+function jobsOf(watcher: Watcher): string[] {
+  if ('streams' in watcher) return watcher.streams
+  return 'waitsFor' in watcher ? [watcher.waitsFor] : []
+}
+
 function checkReads(reads: CdfRead[]): void {
-  const gapsMs: number[] = []
-  let overlaps = 0
-  for (const ofJob of Map.groupBy(reads, ({ jobId }) => jobId).values()) {
-    for (const [index, { startMs }] of ofJob.entries()) {
-      const before = ofJob[index - 1]
-      if (!before) continue
-      gapsMs.push(startMs - before.startMs)
-      if (startMs < before.sentMs) overlaps += 1
-    }
-  }
+  const { gapsMs, overlaps } = gapsOf(reads)
   const leastMs = quantile(gapsMs, 0)
   check(overlaps === 0, `${reads.length} requests to CDF, ${overlaps} at once for the same job`)
   check(
@@ -150,13 +117,12 @@ function checkDelivery(
 ) {
   const watchersOf = new Map<string, number>()
   for (const watcher of watchers) {
-    for (const jobId of 'streams' in watcher ? watcher.streams : [watcher.waitsFor])
-      watchersOf.set(jobId, (watchersOf.get(jobId) ?? 0) + 1)
+    for (const jobId of jobsOf(watcher)) watchersOf.set(jobId, (watchersOf.get(jobId) ?? 0) + 1)
   }
   const changes = new Map<string, CdfRead>()
   for (const read of reads) {
-    if (read.state !== stateKey(read.jobId, createdMs) && !changes.has(read.state))
-      changes.set(read.state, read)
+    const state = stateKey(read.jobId, JSON.parse(read.body).statusTime)
+    if (state !== stateKey(read.jobId, createdMs) && !changes.has(state)) changes.set(state, read)
   }
   const delaysMs: number[] = []
   let missing = 0

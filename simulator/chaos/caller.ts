@@ -7,8 +7,8 @@ import { ContractRules } from './contract-rules.ts'
 
 /** Options of {@link ChaosCaller}. */
 export interface ChaosCallerOptions {
-  /** The URL of the service. */
-  url: string
+  /** The URLs of the replicas of the service. */
+  urls: readonly string[]
   accessToken: string
   dispatcher: Dispatcher
   /** Job ids by kind. */
@@ -35,22 +35,24 @@ export class ChaosCaller {
   isCdfHealthy = false
   readonly #options: ChaosCallerOptions
   readonly #rules = new ContractRules()
-  readonly #client: Client
+  readonly #clients: readonly Client[]
 
   constructor(options: ChaosCallerOptions) {
     this.#options = options
-    const { url, accessToken, dispatcher, speed, random } = options
-    this.#client = createClient(
-      {
-        baseUrl: url,
-        token: accessToken,
-        fetch: (input, init) => fetch(String(input), { ...init, dispatcher } as RequestInit),
-      },
-      {
-        now: () => systemTiming.now() * speed,
-        schedule: (delayMs, task) => systemTiming.schedule(delayMs / speed, task),
-        random,
-      },
+    const { urls, accessToken, dispatcher, speed, random } = options
+    this.#clients = urls.map((baseUrl) =>
+      createClient(
+        {
+          baseUrl,
+          token: accessToken,
+          fetch: (input, init) => fetch(String(input), { ...init, dispatcher } as RequestInit),
+        },
+        {
+          now: () => systemTiming.now() * speed,
+          schedule: (delayMs, task) => systemTiming.schedule(delayMs / speed, task),
+          random,
+        },
+      ),
     )
   }
 
@@ -81,12 +83,12 @@ export class ChaosCaller {
     jobIds: readonly string[],
     { maxMs, prefer }: { maxMs: number; prefer?: string },
   ): Promise<void> {
-    const { url, accessToken, dispatcher, random } = this.#options
+    const { urls, accessToken, dispatcher, random } = this.#options
     const disconnect = random() < 0.05 ? AbortSignal.timeout(Math.ceil(random() * 50)) : undefined
     const startedAtMs = performance.now()
     const { isCdfHealthy } = this
     try {
-      const response = await request(`${url}${path}`, {
+      const response = await request(`${this.#oneOf(urls)}${path}`, {
         dispatcher,
         headers: {
           authorization: `Bearer ${accessToken}`,
@@ -111,7 +113,7 @@ export class ChaosCaller {
   async #waitUntilDone(jobId: string): Promise<void> {
     const path = `wait until ${jobId} is done`
     await this.#useClient(path, async (options) => {
-      await this.#client.waitUntilDone(jobId, {
+      await this.#oneOf(this.#clients).waitUntilDone(jobId, {
         ...options,
         onChange: (quality) => this.#noteUpdate(path, { jobId, quality, problem: null }),
       })
@@ -121,7 +123,7 @@ export class ChaosCaller {
   async #follow(jobIds: readonly string[]): Promise<void> {
     const path = `follow ${jobIds}`
     await this.#useClient(path, async (options) => {
-      for await (const update of this.#client.follow(jobIds, options))
+      for await (const update of this.#oneOf(this.#clients).follow(jobIds, options))
         this.#noteUpdate(path, update)
     })
   }
@@ -161,8 +163,8 @@ export class ChaosCaller {
     return [...new Set(Array.from({ length: count }, () => this.#oneOf(valid)))]
   }
 
-  #oneOf(choices: readonly string[]): string {
-    return choices[Math.floor(this.#options.random() * choices.length)] ?? ''
+  #oneOf<T>(choices: readonly T[]): T {
+    return choices[Math.floor(this.#options.random() * choices.length)] as T
   }
 
   #note(path: string, violation: string | undefined): void {

@@ -3,25 +3,29 @@ import { Agent, request } from 'undici'
 import { buildApp } from '../../src/app.ts'
 import { scheduleTimeout } from '../../src/async/scheduler.ts'
 import { loadConfig } from '../../src/config/config.ts'
+import { startRedisServer } from '../redis-server.ts'
 import { seededRandom } from '../seeded-random.ts'
-import type { Fault } from '../upstream/fault.ts'
 import { lasting, SCORES } from '../upstream/simulated-job.ts'
 import { startSimulator } from '../upstream/start-simulator.ts'
 import { AbusiveCaller } from './abusive-caller.ts'
 import { ChaosCaller } from './caller.ts'
+import { injectRedisFaultsUntil } from './redis-faults.ts'
+import { injectUpstreamFaultsUntil } from './upstream-faults.ts'
 
 /**
- * `npm run chaos`: callers send random requests while CDF and the identity provider fail at random, and another caller
- * abuses the service. Checks each response against the contract, that the service recovers, that it then rejects no
- * request because of the abusive caller, and that nothing leaks. The seed determines the random numbers.
+ * `npm run chaos`: callers send random requests to three replicas while CDF, the identity provider and Redis fail at
+ * random, and another caller abuses the service. Checks each response against the contract, that the service recovers,
+ * that it then rejects no request because of the abusive caller, and that nothing leaks. The seed determines the random
+ * numbers. Without `redis-server`, there is one replica.
  *
- *     npm run chaos -- --seconds 60 --seed 1 --callers 50
+ *     npm run chaos -- --seconds 60 --seed 1 --callers 50 --replicas 3
  */
 const { values } = parseArgs({
   options: {
     seconds: { type: 'string', default: '60' },
     seed: { type: 'string', default: String(Date.now() % 100_000) },
     callers: { type: 'string', default: '50' },
+    replicas: { type: 'string', default: '3' },
   },
 })
 const SECONDS = Number(values.seconds)
@@ -42,35 +46,6 @@ const MAX_WATCHED_JOBS = 300
 const ABUSED_JOBS = 400
 
 const random = seededRandom(Number(values.seed))
-const oneOf = <T>(choices: readonly T[]): T => choices[Math.floor(random() * choices.length)] as T
-
-const CDF_FAULTS: readonly Fault[] = [
-  'reset',
-  'reset-in-body',
-  'hang',
-  { delayMs: 100 },
-  { slowBody: '{"jobId":', everyMs: 100 },
-  { raw: 'nonsense\r\n' },
-  { status: 200, body: '<html>' },
-  { status: 200, body: '{"jobId":"x"}' },
-  { status: 302, headers: { location: 'http://127.0.0.1:1/' } },
-  { status: 401 },
-  { status: 403 },
-  { status: 404 },
-  { status: 409, headers: { 'cdf-is-auto-retryable': 'true' } },
-  { status: 429 },
-  { status: 429, headers: { 'retry-after': '2' } },
-  { status: 500 },
-  { status: 503 },
-]
-const IDENTITY_PROVIDER_FAULTS: readonly Fault[] = [
-  'reset',
-  'hang',
-  { delayMs: 100 },
-  { status: 500 },
-  { status: 429 },
-  { status: 200, body: 'x' },
-]
 
 const simulator = await startSimulator()
 const DONE = Array.from(
@@ -84,32 +59,47 @@ for (const id of [...PENDING, ...ABUSED]) simulator.cdf.addJob(lasting(id, 'Runn
 const UNKNOWN = Array.from({ length: 20 }, (_, number) => String(5_000 + number))
 const INVALID = ['nonsense', '0012', '%zz']
 
-const app = await buildApp(
-  loadConfig({
-    ...simulator.environment,
-    LOG_LEVEL: 'silent',
-    RATE_LIMIT_PER_MINUTE: '0',
-    TRUST_PROXY: '1',
-    // Full after the warm-up, so that the unknown ids of the abusive caller do not look like a leak.
-    JOB_CACHE_MAX_ENTRIES: '500',
-    CALLER_MAX_WATCHED_JOBS: String(MAX_WATCHED_JOBS),
-    UPSTREAM_ATTEMPT_TIMEOUT_MS: '500',
-    UPSTREAM_DEADLINE_MS: String(DEADLINE_MS),
-    IDP_TIMEOUT_MS: '500',
+const redis =
+  Number(values.replicas) > 1
+    ? await startRedisServer().catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== 'ENOENT') throw error
+        process.stdout.write('redis-server is not installed: one replica\n')
+      })
+    : undefined
+const config = loadConfig({
+  ...simulator.environment,
+  LOG_LEVEL: 'silent',
+  RATE_LIMIT_PER_MINUTE: '0',
+  TRUST_PROXY: '1',
+  // Full after the warm-up, so that the unknown ids of the abusive caller do not look like a leak.
+  JOB_CACHE_MAX_ENTRIES: '500',
+  CALLER_MAX_WATCHED_JOBS: String(MAX_WATCHED_JOBS),
+  UPSTREAM_ATTEMPT_TIMEOUT_MS: '500',
+  UPSTREAM_DEADLINE_MS: String(DEADLINE_MS),
+  IDP_TIMEOUT_MS: '500',
+  ...(redis && {
+    REDIS_URL: redis.url,
+    // In real time, a tenth: all replicas are in this one thread.
+    REDIS_TIMEOUT_MS: '1000',
   }),
-  {
-    now: () => performance.now() * SPEED,
-    schedule: (delayMs, work) => scheduleTimeout(delayMs / SPEED, work),
-    random,
-  },
+})
+const apps = await Promise.all(
+  Array.from({ length: redis ? Number(values.replicas) : 1 }, () =>
+    buildApp(config, {
+      now: () => performance.now() * SPEED,
+      schedule: (delayMs, work) => scheduleTimeout(delayMs / SPEED, work),
+      random,
+    }),
+  ),
 )
-const url = await app.listen({ host: '127.0.0.1', port: 0 })
+const urls = await Promise.all(apps.map((app) => app.listen({ host: '127.0.0.1', port: 0 })))
+const [url = ''] = urls
 const accessToken = await simulator.identityProvider.signCallerToken()
 const authorization = `Bearer ${accessToken}`
 const agent = new Agent({ connections: CALLERS })
 
 const caller = new ChaosCaller({
-  url,
+  urls,
   accessToken,
   dispatcher: agent,
   jobs: { done: DONE, pending: PENDING, unknown: UNKNOWN, invalid: INVALID },
@@ -138,15 +128,10 @@ async function sendRequestsUntil(endMs: number, count = CALLERS): Promise<void> 
 }
 
 async function injectFaultsUntil(endMs: number): Promise<void> {
-  while (performance.now() < endMs) {
-    simulator.cdf.faults.standing = random() < 0.6 ? oneOf(CDF_FAULTS) : undefined
-    simulator.identityProvider.faults.standing =
-      random() < 0.3 ? oneOf(IDENTITY_PROVIDER_FAULTS) : undefined
-    if (random() < 0.2) simulator.cdf.revokeTokens()
-    await new Promise((resolve) => setTimeout(resolve, 50 + random() * 250))
-  }
-  simulator.cdf.faults.clear()
-  simulator.identityProvider.faults.clear()
+  await Promise.all([
+    injectUpstreamFaultsUntil(endMs, simulator, random),
+    redis && injectRedisFaultsUntil(endMs, redis, random),
+  ])
 }
 
 async function heapMiB(): Promise<number> {
@@ -162,14 +147,16 @@ async function waitForRecovery(): Promise<number> {
   const startedAtMs = performance.now()
   for (;;) {
     const statuses = await Promise.all(
-      [...DONE, ...PENDING].map(async (jobId) => {
-        const { statusCode, body } = await request(`${url}/jobs/${jobId}/quality`, {
-          dispatcher: agent,
-          headers: { authorization },
-        })
-        await body.dump()
-        return statusCode
-      }),
+      [...DONE, ...PENDING].flatMap((jobId) =>
+        urls.map(async (replica) => {
+          const { statusCode, body } = await request(`${replica}/jobs/${jobId}/quality`, {
+            dispatcher: agent,
+            headers: { authorization },
+          })
+          await body.dump()
+          return statusCode
+        }),
+      ),
     )
     if (statuses.every((status) => status === 200)) return performance.now() - startedAtMs
     if (performance.now() - startedAtMs > 20_000) throw new Error('the service does not recover')
@@ -178,7 +165,8 @@ async function waitForRecovery(): Promise<number> {
 }
 
 // Renders Swagger UI while the identity provider has no faults. Without its endpoints, it would be rendered again.
-await (await request(`${url}/docs`, { dispatcher: agent })).body.dump()
+for (const replica of urls)
+  await (await request(`${replica}/docs`, { dispatcher: agent })).body.dump()
 
 const startedAtMs = performance.now()
 const warmUpMs = Math.min(10_000, SECONDS * 500)
@@ -190,6 +178,8 @@ simulator.cdf.requests.length = 0
 const heapBefore = await heapMiB()
 const faultsEndMs = startedAtMs + FAULTS_SHARE * SECONDS * 1000
 await Promise.all([sendRequestsUntil(faultsEndMs), injectFaultsUntil(faultsEndMs)])
+// Redis has the real clock, on which a pause of the service's clock takes ten times as long.
+await redis?.command('FLUSHALL')
 const recoveryMs = await waitForRecovery()
 simulator.cdf.faults.standing = { delayMs: CDF_DELAY_MS }
 caller.isCdfHealthy = true
@@ -203,7 +193,8 @@ const heapAfter = await heapMiB()
 const growth = heapAfter / heapBefore - 1
 
 await Promise.all([agent.destroy(), abuserAgent.destroy()])
-await app.close()
+await Promise.all(apps.map((app) => app.close()))
+await redis?.stop()
 await simulator.close()
 await new Promise((resolve) => setTimeout(resolve, 200))
 const openResources = process
@@ -219,7 +210,7 @@ violations.push(...abuser.violations.map((violation) => `abusive caller: ${viola
 const total = [...counts.values()].reduce((sum, count) => sum + count, 0)
 process.stdout.write(
   [
-    `seed ${values.seed}, ${SECONDS} s, ${CALLERS} callers, node ${process.version}`,
+    `seed ${values.seed}, ${SECONDS} s, ${CALLERS} callers, replicas: ${urls.length}, node ${process.version}`,
     `${total} responses and updates, ${cdfRequests} requests to CDF, recovered in ${Math.round(recoveryMs)} ms, heap ${heapBefore.toFixed(1)} → ${heapAfter.toFixed(1)} MiB`,
     ...[...counts]
       .sort((a, b) => b[1] - a[1])

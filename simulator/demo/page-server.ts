@@ -8,11 +8,14 @@ import { callerToken } from '../upstream/caller-token.ts'
 import type { Simulator } from '../upstream/start-simulator.ts'
 import type { DemoPageJob } from './page-jobs.ts'
 import { newDemoPageJobs } from './page-jobs.ts'
+import type { ReplicaState } from './replica-state.ts'
 
 /** Options of {@link addDemoPage}. */
 export interface DemoPageOptions {
   /** The URL of the service, whose CORS configuration must allow the origin of the simulator. */
   serviceUrl: string
+  /** The replicas of the service, and their requests to CDF for these jobs. The page shows several of them only. */
+  replicas?: (jobIds: readonly string[]) => ReplicaState[]
   /** The clock of the simulated CDF. */
   now?: () => number
 }
@@ -35,7 +38,7 @@ interface PageResponse {
  * for each request, so that a reload of the page shows changes to them.
  */
 export function addDemoPage(simulator: Simulator, options: DemoPageOptions): void {
-  const { serviceUrl, now = Date.now } = options
+  const { serviceUrl, replicas = () => [], now = Date.now } = options
   const { cdf } = simulator
   const sets = new Map<string, JobSet>()
 
@@ -51,8 +54,15 @@ export function addDemoPage(simulator: Simulator, options: DemoPageOptions): voi
     const set = sets.get(id)
     if (!set) return undefined
     const { jobs, addedMs } = set
-    const cdfRequests = jobs.reduce((sum, { jobId }) => sum + cdf.readsOf(jobId), 0)
-    return json({ serviceUrl, jobs, ageMs: now() - addedMs, cdfRequests })
+    const requests = jobs.map(({ jobId }) => cdf.readsOf(jobId))
+    return json({
+      serviceUrl,
+      jobs,
+      ageMs: now() - addedMs,
+      cdfRequests: requests.reduce((sum, count) => sum + count, 0),
+      maxCdfRequests: Math.max(...requests),
+      replicas: replicas(jobs.map(({ jobId }) => jobId)),
+    })
   }
 
   async function respond(route: string): Promise<PageResponse | undefined> {
@@ -100,6 +110,7 @@ const FILES: ReadonlyMap<string, URL> = new Map([
   ['GET /demo/page.ts', page('page.ts')],
   ['GET /demo/job-row.ts', page('job-row.ts')],
   ['GET /demo/poll-count.ts', page('poll-count.ts')],
+  ['GET /demo/replicas.ts', page('replicas.ts')],
   ['GET /demo/eventsource-parser.js', new URL(import.meta.resolve('eventsource-parser'))],
   ...readdirSync(CLIENT).map(
     (name) => [`GET /demo/client/${name}`, new URL(name, CLIENT)] as const,

@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
 import closeWithGrace from 'close-with-grace'
-import pretty from 'pino-pretty'
-import { buildApp } from '../../src/app.ts'
-import { loadConfig } from '../../src/config/config.ts'
 import { ConfigError } from '../../src/config/load-environment.ts'
 import { callerToken } from '../upstream/caller-token.ts'
 import { startSimulator } from '../upstream/start-simulator.ts'
 import { DEMO_JOBS, UNKNOWN_JOB_ID } from './jobs.ts'
 import { addDemoPage } from './page-server.ts'
+import type { DemoService } from './replicas.ts'
+import { startReplicas } from './replicas.ts'
 
 /** A working day, so that a copied command keeps working. */
 const TOKEN_LIFETIME_SECONDS = 8 * 3600
@@ -19,8 +19,11 @@ const PORTS = {
   METRICS_PORT: process.env.METRICS_PORT || '9464',
 }
 
-/** `npm run demo`: the service, a simulated CDF and an identity provider, without any configuration. */
-async function demo(): Promise<void> {
+/**
+ * `npm run demo`: the service, a simulated CDF and an identity provider, without any configuration. With `--replicas 3`,
+ * three replicas of the service and a Redis.
+ */
+async function demo(count: number): Promise<void> {
   const { PORT, SIMULATOR_PORT, METRICS_PORT } = PORTS
   const { LOG_LEVEL = '', CORS_ORIGINS = '' } = process.env
   const simulator = await startSimulator({
@@ -29,30 +32,24 @@ async function demo(): Promise<void> {
   })
   for (const { job } of DEMO_JOBS) simulator.cdf.addJob(job)
 
-  const config = loadConfig({
-    ...simulator.environment,
-    PORT,
-    METRICS_PORT,
-    LOG_LEVEL,
-    CORS_ORIGINS: withDemoPage(CORS_ORIGINS, simulator.url),
+  const service = await startReplicas({
+    count,
+    environment: {
+      ...simulator.environment,
+      LOG_LEVEL,
+      CORS_ORIGINS: withDemoPage(CORS_ORIGINS, simulator.url),
+    },
+    port: Number(PORT),
+    metricsPort: Number(METRICS_PORT),
   })
-  const app = await buildApp(config, {
-    logDestination: pretty({
-      ignore: 'pid,hostname',
-      // pino-pretty expects `caller` to be a position in the source code.
-      customPrettifiers: { caller: (caller) => JSON.stringify(caller) },
-      singleLine: true,
-      colorize: process.stdout.isTTY,
-    }),
-  })
-  const url = await app.listen({ ...config.listen })
-  addDemoPage(simulator, { serviceUrl: url })
+  addDemoPage(simulator, { serviceUrl: service.url, replicas: service.replicas })
   closeWithGrace({ delay: 5_000, logger: false }, async () => {
-    await app.close()
+    await service.close()
     await simulator.close()
   })
-  while (app.lifeCycle.readinessBlockers.size > 0) await sleep(10)
-  process.stdout.write(welcome(url, simulator.url, METRICS_PORT, await callerToken(simulator)))
+  while (!service.isReady()) await sleep(10)
+  const token = await callerToken(simulator)
+  process.stdout.write(welcome(service, simulator.url, token))
 }
 
 /** The origins of front ends, and those of the demo page. */
@@ -62,16 +59,23 @@ function withDemoPage(origins: string, pageUrl: string): string {
   return [...own, origins].filter(Boolean).join()
 }
 
-function welcome(url: string, simulatorUrl: string, metricsPort: string, token: string): string {
+function welcome(
+  { url, metricsUrls, count }: DemoService,
+  simulatorUrl: string,
+  token: string,
+): string {
   const curl = (jobId: string) =>
     `    curl -i -H "Authorization: Bearer $TOKEN" ${url}/jobs/${jobId}/quality\n`
   return [
     `\nSwagger UI        ${url}/docs   (Authorize → Log in as developer)\n`,
     `Demo page         ${simulatorUrl}/demo\n`,
     `OpenAPI document  ${url}/openapi.yaml\n`,
-    metricsPort === '0' ? '' : `Metrics           http://127.0.0.1:${metricsPort}/metrics\n`,
+    metricsUrls.length > 0 ? `Metrics           ${metricsUrls.join('\n                  ')}\n` : '',
     `Simulated CDF     ${simulatorUrl}   (value of CDF_URL)\n`,
     `Identity provider ${simulatorUrl}/idp/.well-known/openid-configuration\n`,
+    count > 1
+      ? `Replicas          ${count}, behind ${url}; x-replica in a response says which one has answered\n`
+      : '',
     `\nPaste this line into another terminal, and then any of the others:\n`,
     `\n    TOKEN=${token}\n`,
     `\nA front end gets a token from this URL: curl -s ${simulatorUrl}/demo/token\n`,
@@ -84,9 +88,11 @@ function welcome(url: string, simulatorUrl: string, metricsPort: string, token: 
 }
 
 try {
-  await demo()
+  const { values } = parseArgs({ options: { replicas: { type: 'string', default: '1' } } })
+  if (!/^[1-9]$/.test(values.replicas)) throw new TypeError('--replicas must be from 1 to 9.')
+  await demo(Number(values.replicas))
 } catch (error) {
-  const { code, port } = error as { code?: string; port?: number }
+  const { code, port, path } = error as { code?: string; port?: number; path?: string }
   if (error instanceof ConfigError) process.stderr.write(`${error.issues.join('\n')}\n`)
   // The service checks the other ports.
   else if (code === 'ERR_SOCKET_BAD_PORT')
@@ -95,6 +101,11 @@ try {
     const names = Object.entries(PORTS).filter(([, value]) => value === `${port}`)
     const name = names.map(([name]) => name).join(' or ')
     process.stderr.write(`Port ${port} is in use: set ${name} to another one.\n`)
-  } else throw error
+  } else if (code === 'ENOENT' && path === 'redis-server') {
+    process.stderr.write(
+      'Several replicas need redis-server: install it (apt install redis-server, brew install redis).\n',
+    )
+  } else if (error instanceof TypeError) process.stderr.write(`${error.message}\n`)
+  else throw error
   process.exit(1)
 }

@@ -7,7 +7,7 @@ import { ProblemError } from '../problems/problem.ts'
 import type { ProblemCode } from '../problems/problem-types.ts'
 import type { CdfJob } from './cdf-job.ts'
 import { parseCdfError, parseCdfJob } from './cdf-job.ts'
-import { isUuid, parseJobId } from './job-id.ts'
+import { isSameJob } from './job-id.ts'
 
 /** The result of one HTTP request to CDF. */
 export type Attempt =
@@ -106,10 +106,4 @@ export function toUpstreamAnswer(head: ResponseHead | undefined): UpstreamAnswer
     status: head?.status ?? null,
     requestId: typeof id === 'string' && CDF_REQUEST_ID.test(id) ? id : null,
   }
-}
-
-/** CDF may respond with the other form of the id (UUID or int64). A different id of the same form is another job. */
-function isSameJob(requested: string, received: string): boolean {
-  const id = parseJobId(received)
-  return id === undefined || id === requested || isUuid(id) !== isUuid(requested)
 }

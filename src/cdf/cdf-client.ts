@@ -24,6 +24,8 @@ export interface CallContext {
   readonly requestId: string
   /** W3C `traceparent` to send. */
   readonly traceparent: string
+  /** Limit for the call: token, queue and all attempts; milliseconds. */
+  readonly deadlineMs: number
   /** Called for each HTTP request of the call. */
   readonly onRequest?: (request: CdfRequest) => void
 }
@@ -55,8 +57,6 @@ export interface CdfClientOptions {
   retries: RetryBudget
   /** Limit for one HTTP request, body included. */
   attemptTimeoutMs: number
-  /** Limit for a whole call: token, queue and all attempts. */
-  deadlineMs: number
   /** Greatest number of attempts. The replay after a 401 does not count. */
   maxAttempts: number
   /** 0 ≤ random() < 1, for the jitter of retries. */
@@ -94,8 +94,8 @@ export class CdfClient {
    * @see https://docs.cognite.com/20230101-alpha/advanced-joins/retrieve-estimate-quality-status
    */
   async getEstimateQualityJob(jobId: string, context: CallContext): Promise<CdfJob> {
-    const { tokens, policy, retries, deadlineMs, maxAttempts } = this.#options
-    const { traceparent } = context
+    const { tokens, policy, retries, maxAttempts } = this.#options
+    const { traceparent, deadlineMs } = context
     const signal = AbortSignal.any([context.signal, AbortSignal.timeout(deadlineMs)])
     policy.assertCallsAllowed()
     retries.countCall()
@@ -141,10 +141,10 @@ export class CdfClient {
   async #attempt(
     jobId: string,
     token: AccessToken,
-    { requestId, traceparent, onRequest }: CallContext,
+    { requestId, traceparent, deadlineMs, onRequest }: CallContext,
     signal: AbortSignal,
   ): Promise<Attempt> {
-    const { attemptTimeoutMs, deadlineMs, dispatcher } = this.#options
+    const { attemptTimeoutMs, dispatcher } = this.#options
     const startedAtMs = performance.now()
     let head: ResponseHead | undefined
     const outcome = await withTraceHeaders(traceparent, (traceHeaders) =>

@@ -10,6 +10,7 @@ import { CircuitBreaker } from './resilience/circuit-breaker.ts'
 import { ConcurrencyLimit } from './resilience/concurrency-limit.ts'
 import { CoolDown } from './resilience/cool-down.ts'
 import { RetryBudget } from './resilience/retry-budget.ts'
+import type { UpstreamPolicyOptions } from './resilience/upstream-policy.ts'
 import { UpstreamPolicy } from './resilience/upstream-policy.ts'
 
 /** The configuration of a {@link CdfConnection}. Each number is a variable in docs/configuration.md. */
@@ -35,6 +36,7 @@ export interface CdfConnectionOptions extends CdfConnectionSettings {
   onTokenRequest: TokenProviderOptions['onTokenRequest']
   onExpiredCertificate: (expiredAt: string) => void
   onBreakerChange: CircuitBreakerOptions['onChange']
+  onPause: UpstreamPolicyOptions['onPause']
   onRequest: (request: CdfRequest) => void
 }
 
@@ -42,6 +44,7 @@ export interface CdfConnectionOptions extends CdfConnectionSettings {
 export interface CdfConnection {
   client: CdfClient
   tokens: TokenProvider
+  policy: UpstreamPolicy
   concurrency: ConcurrencyLimit
   coolDown: CoolDown
   breaker: CircuitBreaker
@@ -59,19 +62,20 @@ export function connectToCdf(options: CdfConnectionOptions): CdfConnection {
   const concurrency = new ConcurrencyLimit(upstream.maxConcurrency, upstream.maxQueue)
   const coolDown = new CoolDown({ now, random })
   const breaker = new CircuitBreaker({ now, onChange: options.onBreakerChange })
+  const { onPause } = options
+  const policy = new UpstreamPolicy({ concurrency, coolDown, breaker, onPause, random })
   const client = new CdfClient({
     baseUrl: cdf.baseUrl,
     project: cdf.project,
     cdfVersion: cdf.version,
     tokens,
     dispatcher,
-    policy: new UpstreamPolicy({ concurrency, coolDown, breaker, random }),
+    policy,
     retries: new RetryBudget(now),
     attemptTimeoutMs: upstream.attemptTimeoutMs,
-    deadlineMs: upstream.deadlineMs,
     maxAttempts: upstream.maxAttempts,
     random,
     onRequest: options.onRequest,
   })
-  return { client, tokens, concurrency, coolDown, breaker }
+  return { client, tokens, policy, concurrency, coolDown, breaker }
 }

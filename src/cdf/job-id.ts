@@ -29,3 +29,9 @@ export function parseJobId(text: string): JobId | undefined {
 export function isUuid(jobId: string): boolean {
   return jobId.length === 36
 }
+
+/** CDF may respond with the other form of the id (UUID or int64). A different id of the same form is another job. */
+export function isSameJob(requested: string, received: string): boolean {
+  const id = parseJobId(received)
+  return id === undefined || id === requested || isUuid(id) !== isUuid(requested)
+}

@@ -63,6 +63,7 @@ async function check(
       certificateExpiry = `The certificate in IDP_CLIENT_KEY_FILE has expired on ${expiredAt}.`
     },
     onBreakerChange: () => {},
+    onPause: () => {},
     onRequest: (request) => requests.push(request),
   })
   const report = async (name: string, check: () => Promise<Finding>): Promise<boolean> => {
@@ -92,7 +93,8 @@ async function check(
   const cdfOk = await report('CDF', () =>
     checkCdf(cdf.baseUrl, jobId, requests, (jobId) =>
       client.getEstimateQualityJob(jobId, {
-        signal: AbortSignal.timeout(upstream.deadlineMs),
+        signal: new AbortController().signal,
+        deadlineMs: upstream.deadlineMs,
         callers: new WaitingCallers('check'),
         requestId: randomUUID(),
         traceparent: childTraceparent(traceFrom(undefined)),

@@ -9,6 +9,7 @@ import { withoutTrailingSlash } from '../auth/without-trailing-slash.ts'
 import type { Proxies } from '../http/proxy.ts'
 import type { Environment } from './environment.ts'
 import { ConfigError, loadEnvironment } from './load-environment.ts'
+import { redisConfig } from './redis-config.ts'
 import { splitList } from './syntax.ts'
 
 /** The configuration of the service, deeply frozen. Logging it shows no secret, because only a function returns one. */
@@ -120,6 +121,7 @@ function toConfig(environment: Environment) {
       maxQueue: environment.UPSTREAM_MAX_QUEUE,
     },
     polling: { pollsPerSecond: environment.UPSTREAM_POLLS_PER_SECOND },
+    redis: redisConfig(environment),
     shutdown: { graceMs: environment.SHUTDOWN_GRACE_MS, delayMs: environment.SHUTDOWN_DELAY_MS },
   })
 }

@@ -1,5 +1,10 @@
-import { CLIENT_SECRET_FILE, secretFault } from '../auth/service/client-secret.ts'
+import {
+  CLIENT_SECRET_FILE,
+  REDIS_PASSWORD_FILE,
+  secretFault,
+} from '../auth/service/client-secret.ts'
 import { SIGNING_KEY_FILE } from '../auth/service/signing-key.ts'
+import { parseRedisUrl } from '../redis/redis-url.ts'
 import { isAbsoluteUri, isHeaderName, isListOf, isNetwork, isOrigin, SCOPE } from './syntax.ts'
 import type { Variable } from './variable.ts'
 import {
@@ -102,6 +107,25 @@ export const VARIABLES = {
   DOCS_ENABLED: flag(true),
   DOCS_OAUTH_CLIENT_ID: text(/^[\x21-\x7e]{1,255}$/, 'the client id of a public client'),
   DOCS_OAUTH_SCOPES: scopes(),
+  REDIS_URL: text(
+    (value) => parseRedisUrl(value) !== undefined,
+    'redis://[USER[:PASSWORD]@]HOST[:PORT][/DATABASE], or rediss:// for TLS; further nodes as HOST[:PORT], separated by commas',
+  ),
+  REDIS_MODE: choice(['standalone', 'sentinel', 'cluster'], 'standalone'),
+  REDIS_SENTINEL_NAME: text(
+    /^[\w.-]{1,255}$/,
+    'the name of the primary that the sentinels monitor',
+  ),
+  REDIS_PASSWORD_FILE: credentialFile(
+    REDIS_PASSWORD_FILE,
+    'the path of a readable file with the password',
+  ),
+  REDIS_KEY_PREFIX: text(
+    /^[\w.:/-]{1,64}$/,
+    '1–64 letters, digits and _ . : / -',
+    'cdf-job-quality:',
+  ),
+  REDIS_TIMEOUT_MS: integer(50, 1, 10_000),
   JOB_CACHE_MAX_ENTRIES: integer(10_000, 1, 1_000_000),
   JOB_CACHE_TTL_SECONDS: integer(86_400, 1, 31_536_000),
   JOB_STATUS_FRESH_MS: integer(1_000, 0, 60_000),

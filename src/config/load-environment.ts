@@ -1,6 +1,7 @@
 import { CredentialFileError } from '../auth/service/credential-file.ts'
 import { isLoopback } from '../http/loopback.ts'
 import { isSecureUrl } from '../http/secure-url.ts'
+import { parseRedisUrl } from '../redis/redis-url.ts'
 import type { Environment, VariableName } from './environment.ts'
 import { PROXY_VARIABLES, VARIABLES } from './environment.ts'
 import { splitList } from './syntax.ts'
@@ -88,6 +89,7 @@ function* crossVariableIssues(raw: RawEnvironment): Generator<[VariableName, str
     yield ['METRICS_PORT', 'must be another port than PORT']
   }
   yield* insecureUrls(raw)
+  yield* redisIssues(raw)
   if (raw.DOCS_OAUTH_CLIENT_ID) yield* required(raw, 'AUTH_ISSUER')
   if (raw.AUTH_MODE !== 'none') {
     yield* required(raw, 'AUTH_ISSUER')
@@ -112,6 +114,19 @@ function* insecureUrls(raw: RawEnvironment): Generator<[VariableName, string]> {
   if (!issuer || jwksUrl) return
   if (url().parse(issuer) === undefined || !isSecureUrl(issuer, hosts))
     yield ['AUTH_ISSUER', `must be ${url().expected}, unless AUTH_JWKS_URL is set`]
+}
+
+function* redisIssues(raw: RawEnvironment): Generator<[VariableName, string]> {
+  const redis = parseRedisUrl(raw.REDIS_URL ?? '')
+  if (!redis) return
+  const { REDIS_MODE: mode = 'standalone' } = raw
+  if (mode === 'sentinel') yield* required(raw, 'REDIS_SENTINEL_NAME')
+  if (mode === 'standalone' && redis.nodes.length > 1)
+    yield ['REDIS_URL', 'has several nodes, so REDIS_MODE must be sentinel or cluster']
+  if (mode === 'cluster' && redis.database !== 0)
+    yield ['REDIS_URL', 'must not have a database, because a cluster has only one']
+  if (redis.password && raw.REDIS_PASSWORD_FILE)
+    yield ['REDIS_PASSWORD_FILE', 'and a password in REDIS_URL must not both be set']
 }
 
 /** An issue of the first variable if none of the variables is set. */

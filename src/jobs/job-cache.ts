@@ -37,9 +37,10 @@ export class JobCache {
   readonly #done: LRUCache<JobId, CachedResponse>
   readonly #pending: LRUCache<JobId, CachedResponse>
   readonly #notFound: LRUCache<JobId, NotFound> | undefined
-  readonly #now: () => number
+  readonly #options: JobCacheOptions
 
-  constructor({ maxEntries, ttlMs, pendingTtlMs, notFoundTtlMs, now }: JobCacheOptions) {
+  constructor(options: JobCacheOptions) {
+    const { maxEntries, ttlMs, pendingTtlMs, notFoundTtlMs, now } = options
     // With a ttlResolution of 0, lru-cache reads the clock each time instead of once per millisecond of real time.
     const storage = { max: maxEntries, ttlResolution: 0, perf: { now } }
     const sizeCalculation = ({ byteLength }: CachedResponse) => byteLength + BYTES_PER_ENTRY
@@ -58,7 +59,7 @@ export class JobCache {
     })
     this.#notFound =
       notFoundTtlMs > 0 ? new LRUCache({ ...storage, ttl: notFoundTtlMs }) : undefined
-    this.#now = now
+    this.#options = options
   }
 
   /** Number of entries by kind. */
@@ -73,7 +74,7 @@ export class JobCache {
   /** A fresh entry, which may be served without a read of CDF. */
   fresh(jobId: JobId): CachedResponse | NotFound | undefined {
     const response = this.latest(jobId)
-    if (response && this.#now() - response.readAtMs < response.freshForMs) return response
+    if (response && this.#options.now() - response.readAtMs < response.freshForMs) return response
     return this.#notFound?.get(jobId)
   }
 
@@ -82,21 +83,29 @@ export class JobCache {
     return this.#done.get(jobId) ?? this.#pending.get(jobId)
   }
 
-  /** Stores a response. */
+  /** How long a response is kept; `undefined` = a 404. Milliseconds. */
+  ttlMs(response: CachedResponse | undefined): number {
+    const { ttlMs, pendingTtlMs, notFoundTtlMs } = this.#options
+    if (!response) return notFoundTtlMs
+    return response.done ? Math.min(ttlMs, response.freshForMs) : pendingTtlMs
+  }
+
+  /** Stores a response. Its time to live begins when it was read. */
   set(jobId: JobId, response: CachedResponse): void {
+    const start = response.readAtMs
     this.#notFound?.delete(jobId)
     if (response.done) {
       this.#pending.delete(jobId)
-      this.#done.set(jobId, response)
+      this.#done.set(jobId, response, { start })
     } else {
-      this.#pending.set(jobId, response)
+      this.#pending.set(jobId, response, { start })
     }
   }
 
   /** Stores a 404 of CDF. */
   setNotFound(jobId: JobId, notFound: NotFound): void {
     this.deletePending(jobId)
-    this.#notFound?.set(jobId, notFound)
+    this.#notFound?.set(jobId, notFound, { start: notFound.readAtMs })
   }
 
   /** Deletes the response of a pending job, so that it cannot be served stale. */

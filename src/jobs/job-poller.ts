@@ -27,8 +27,8 @@ export interface JobPollerOptions {
   reader: Pick<JobQualityReader, 'read' | 'subscribe'>
   /** Makes the ids for reads that belong to no request. */
   newRequestIds: () => RequestIds
-  /** Greatest number of background reads per second. */
-  pollsPerSecond: number
+  /** Greatest number of background reads per second; the share of this replica. */
+  pollsPerSecond: () => number
   /** Monotonic clock, milliseconds; the same as the reader's. */
   now: () => number
   schedule: Scheduler
@@ -42,6 +42,11 @@ const INTERVAL_PER_AGE = 0.1
 /** Up to this share is added, so that jobs that were subscribed to together are not read together for ever. */
 const JITTER = 0.1
 
+/** A loop takes the result of another replica if it is younger than this part of its interval. */
+const MAX_SHARED_AGE = 0.9
+/** Weight of the latest read in {@link Poll.ownReads}. */
+const SHARE_WEIGHT = 0.3
+
 /** The polling loop of one job. */
 interface Poll {
   readonly jobId: JobId
@@ -52,6 +57,8 @@ interface Poll {
   /** When the job was first seen or last changed. */
   changedAtMs: number
   baseIntervalMs: number
+  /** The part of the job's latest reads that this replica made, 0 to 1. */
+  ownReads: number
   latest: ReadResult | undefined
   /** The callers of the next read. */
   nextCallers: WaitingCallers
@@ -76,9 +83,15 @@ export class JobPoller {
     const { pollsPerSecond, now, schedule } = options
     const polls = () => this.#budgetedPolls()
     this.#budget = new PollBudget({ pollsPerSecond, now, schedule, polls })
-    options.reader.subscribe((jobId, result) => {
-      const poll = this.#polls.get(jobId)
-      if (poll) this.#update(poll, result)
+    options.reader.subscribe({
+      onRead: (jobId, result) => {
+        const poll = this.#polls.get(jobId)
+        if (!poll) return
+        const isOwn = result.outcome !== 'hit'
+        poll.ownReads += SHARE_WEIGHT * (Number(isOwn) - poll.ownReads)
+        this.#update(poll, result)
+      },
+      isWatching: (jobId) => this.#polls.has(jobId),
     })
   }
 
@@ -111,6 +124,7 @@ export class JobPoller {
       controller: new AbortController(),
       changedAtMs: this.#options.now(),
       baseIntervalMs: INTERVAL_MS.min,
+      ownReads: 1,
       latest: undefined,
       nextCallers: new WaitingCallers(),
       nextAtMs: 0,
@@ -147,10 +161,16 @@ export class JobPoller {
     }
   }
 
-  #read(poll: Poll, { requestId, traceparent, caller }: SubscriptionContext): void {
+  /** @param maxSharedAgeMs see {@link ReadContext} */
+  #read(poll: Poll, subscription: SubscriptionContext, maxSharedAgeMs?: number): void {
     const { jobId, controller } = poll
+    const { requestId, traceparent, caller } = subscription
     const { signal } = controller
-    const result = this.#options.reader.read(jobId, { requestId, traceparent, caller, signal })
+    const context = { requestId, traceparent, caller, signal }
+    const result = this.#options.reader.read(
+      jobId,
+      maxSharedAgeMs === undefined ? context : { ...context, maxSharedAgeMs },
+    )
     if (!(result instanceof Promise)) {
       this.#update(poll, result)
       return
@@ -183,9 +203,10 @@ export class JobPoller {
     poll.nextCallers = new WaitingCallers()
     for (const caller of poll.subscribers.values()) poll.nextCallers.join(caller)
     poll.nextAtMs = now() + delayMs
+    const maxSharedAgeMs = MAX_SHARED_AGE * this.#budget.intervalMs(toBudgetedPoll(poll))
     poll.cancelNext = schedule(delayMs, () => {
       poll.cancelNext = this.#budget.enqueue(poll.nextCallers, () =>
-        this.#read(poll, { ...newRequestIds(), caller: BACKGROUND }),
+        this.#read(poll, { ...newRequestIds(), caller: BACKGROUND }, maxSharedAgeMs),
       )
     })
   }
@@ -229,6 +250,6 @@ export class JobPoller {
   }
 }
 
-function toBudgetedPoll({ subscribers, baseIntervalMs }: Poll) {
-  return { callers: new Set(subscribers.values()), baseIntervalMs }
+function toBudgetedPoll({ subscribers, baseIntervalMs, ownReads }: Poll) {
+  return { callers: new Set(subscribers.values()), baseIntervalMs, ownReads }
 }

@@ -1,15 +1,16 @@
+import type { Scheduler } from '../async/scheduler.ts'
 import { SingleFlight } from '../async/single-flight.ts'
 import type { CallContext, CdfRequest } from '../cdf/cdf-client.ts'
 import type { CdfJob } from '../cdf/cdf-job.ts'
 import type { JobId } from '../cdf/job-id.ts'
 import { WaitingCallers } from '../cdf/resilience/waiting-callers.ts'
 import { ProblemError } from '../problems/problem.ts'
-import type { ProblemCode } from '../problems/problem-types.ts'
-import { toCachedResponse } from './cached-response.ts'
-import type { JobCache } from './job-cache.ts'
-import { normalizeJob } from './normalize-job.ts'
-import type { CacheOutcome, CountedOutcome, ReadResult } from './read-result.ts'
-import { countedOutcome, fromCacheEntry, summarizeRequests } from './read-result.ts'
+import type { JobResultsOptions } from './job-results.ts'
+import { JobResults } from './job-results.ts'
+import type { CountedOutcome, ReadResult } from './read-result.ts'
+import { countedOutcome, summarizeRequests } from './read-result.ts'
+import { takeReadingTurn } from './reading-turn.ts'
+import type { JobLease, SharedJob, SharedJobs, SharedUpdate } from './shared-jobs.ts'
 
 /** The request that a job is read for. Members may be getters: the reader uses them only on a miss. */
 export interface ReadContext {
@@ -20,50 +21,47 @@ export interface ReadContext {
   readonly caller: string
   /** Aborts when the caller disconnects. */
   readonly signal: AbortSignal
+  /** Greatest age of a pending result of another replica, milliseconds; default: its freshness lifetime. */
+  readonly maxSharedAgeMs?: number
 }
 
-/** Receives the result of every read of CDF. */
-export type ReadListener = (jobId: JobId, result: ReadResult) => void
+/** Receives results. */
+export interface ReadListener {
+  /** Called for every read of CDF, and for results of other replicas, which are hits. */
+  onRead(jobId: JobId, result: ReadResult): void
+  /** Whether results of other replicas for this job are of interest. */
+  isWatching(jobId: JobId): boolean
+}
 
 /** Options of {@link JobQualityReader}. */
-export interface JobQualityReaderOptions {
-  cache: JobCache
+export interface JobQualityReaderOptions extends JobResultsOptions {
+  shared: SharedJobs
   /** Reads one job from CDF; throws ProblemError. */
   fetchJob: (jobId: JobId, context: CallContext) => Promise<CdfJob>
-  /** Freshness lifetime of a job that is not done; milliseconds. */
-  statusFreshMs: number
-  /** Greatest age at which such a job is served while CDF fails; milliseconds. */
-  staleIfErrorMs: number
-  /** Monotonic clock, milliseconds; the same as the cache's. */
-  now: () => number
+  /** Limit for a read, with the wait for another replica; milliseconds. */
+  deadlineMs: number
+  schedule: Scheduler
   /** Whether this process is too busy to read CDF. Hits are served nevertheless. */
   isOverloaded: () => boolean
-  /** Called for each field of CDF that deviates from the reference. */
-  onDeviation: (field: string, job: CdfJob, requestId: string) => void
 }
 
-/** Failures for which a recent response may be served stale. All others say something about the job or this service. */
-const STALE_IF_ERROR: ReadonlySet<ProblemCode> = new Set([
-  'upstream-error',
-  'upstream-timeout',
-  'upstream-throttled',
-  'upstream-unavailable',
-  'overloaded',
-])
+/** What the callers of a read in flight require. More callers can join. */
+interface Demand {
+  readonly callers: WaitingCallers
+  /** The smallest of the callers. */
+  maxSharedAgeMs: number
+}
 
-/** Failures after which the last response of a pending job must not be served any more. */
-const REVOKES_PENDING: ReadonlySet<ProblemCode> = new Set([
-  'upstream-auth-failed',
-  'upstream-forbidden',
-  'upstream-invalid-response',
-])
-
-/** Reads jobs: cache → read in flight → CDF → normalize → cache. Concurrent callers share one read of CDF per job. */
+/**
+ * Reads jobs: cache → read in flight → other replicas → CDF → normalize → cache. Concurrent callers share one read of CDF
+ * per job.
+ */
 export class JobQualityReader {
   readonly #options: JobQualityReaderOptions
+  readonly #results: JobResults
   readonly #flights = new SingleFlight<JobId, ReadResult>()
   /** By job, while it is read. */
-  readonly #callers = new Map<JobId, WaitingCallers>()
+  readonly #demands = new Map<JobId, Demand>()
   readonly #listeners = new Set<ReadListener>()
   /** Number of reads by outcome. */
   readonly counts: Record<CountedOutcome, number> = {
@@ -77,6 +75,10 @@ export class JobQualityReader {
 
   constructor(options: JobQualityReaderOptions) {
     this.#options = options
+    this.#results = new JobResults(options)
+    options.shared.announcements.subscribe((jobId) => {
+      if (jobId !== undefined) this.#onAnnouncement(jobId)
+    })
   }
 
   /**
@@ -84,22 +86,19 @@ export class JobQualityReader {
    * promise rejects only after a bug or with the reason of `context.signal`.
    */
   read(jobId: JobId, context: ReadContext): ReadResult | Promise<ReadResult> {
-    const { cache, now } = this.#options
-    const entry = cache.fresh(jobId)
-    if (!entry) return this.#readThrough(jobId, context)
-    this.counts['problem' in entry ? 'negative' : 'hit'] += 1
-    return fromCacheEntry(entry, now())
+    const hit = this.#results.fresh(jobId)
+    if (!hit) return this.#readThrough(jobId, context)
+    this.counts[countedOutcome(hit)] += 1
+    return hit
   }
 
   /** The latest cached response, fresh or stale, as a hit. */
   latest(jobId: JobId): ReadResult | undefined {
-    const { cache, now } = this.#options
-    const response = cache.latest(jobId)
-    return response && fromCacheEntry(response, now())
+    return this.#results.latest(jobId)
   }
 
   /**
-   * Calls the listener once for each read of CDF, before the callers of `read` get the result.
+   * Calls the listener for each result, before the callers of `read` get it.
    * @returns unsubscribe
    */
   subscribe(listener: ReadListener): () => void {
@@ -110,17 +109,15 @@ export class JobQualityReader {
   async #readThrough(jobId: JobId, context: ReadContext): Promise<ReadResult> {
     context.signal.throwIfAborted()
     const collapsed = this.#flights.has(jobId)
-    const callers = (collapsed && this.#callers.get(jobId)) || new WaitingCallers()
-    this.#callers.set(jobId, callers)
-    callers.join(context.caller)
+    const demand = this.#join(jobId, context, collapsed)
     const read = this.#flights.run(jobId, context.signal, async (signal) => {
-      const result = await this.#readUpstream(jobId, context, callers, signal)
+      const result = await this.#readShared(jobId, context, demand, signal)
       this.counts[countedOutcome(result)] += 1
-      for (const listener of this.#listeners) listener(jobId, result)
+      this.#notify(jobId, result)
       return result
     })
     const result = await read.finally(() => {
-      if (!this.#flights.has(jobId)) this.#callers.delete(jobId)
+      if (!this.#flights.has(jobId)) this.#demands.delete(jobId)
     })
     if (!collapsed) return result
     const own = result.outcome === 'stale-if-error' ? result : { ...result, collapsed }
@@ -128,61 +125,82 @@ export class JobQualityReader {
     return own
   }
 
-  /** The one read of CDF that concurrent callers share. `signal` aborts when all of them have left. */
+  #join(jobId: JobId, context: ReadContext, collapsed: boolean): Demand {
+    const { maxSharedAgeMs = this.#options.statusFreshMs } = context
+    const inFlight = collapsed ? this.#demands.get(jobId) : undefined
+    const demand = inFlight ?? { callers: new WaitingCallers(), maxSharedAgeMs }
+    demand.callers.join(context.caller)
+    demand.maxSharedAgeMs = Math.min(demand.maxSharedAgeMs, maxSharedAgeMs)
+    this.#demands.set(jobId, demand)
+    return demand
+  }
+
+  /** The one read that concurrent callers share. `signal` aborts when all of them have left. */
+  async #readShared(
+    jobId: JobId,
+    context: ReadContext,
+    demand: Demand,
+    signal: AbortSignal,
+  ): Promise<ReadResult> {
+    const { shared, now, schedule, deadlineMs } = this.#options
+    const accept = (known: SharedJob) =>
+      this.#results.fromReplica(jobId, known, demand.maxSharedAgeMs)
+    try {
+      const options = { shared, accept, now, schedule, deadlineMs, signal }
+      const turn = await takeReadingTurn(jobId, options)
+      if ('result' in turn) return turn.result
+      const remainingMs = Math.ceil(deadlineMs - turn.waitedMs)
+      return await this.#readUpstream(jobId, context, demand, turn.lease, remainingMs, signal)
+    } catch (error) {
+      if (!(error instanceof ProblemError) || signal.aborted) throw error
+      return this.#results.fromFailure(jobId, error, 'miss')
+    }
+  }
+
+  /** Reads CDF and shares the result, which the callers do not wait for. */
   async #readUpstream(
     jobId: JobId,
     { requestId, traceparent }: ReadContext,
-    callers: WaitingCallers,
+    { callers }: Demand,
+    lease: JobLease,
+    deadlineMs: number,
     signal: AbortSignal,
   ): Promise<ReadResult> {
-    const { cache, fetchJob, isOverloaded } = this.#options
-    const outcome = cache.latest(jobId) ? 'stale' : 'miss'
+    const { fetchJob, isOverloaded } = this.#options
+    const outcome = this.#results.latest(jobId) ? 'stale' : 'miss'
     const requests: CdfRequest[] = []
     const onRequest = (request: CdfRequest) => requests.push(request)
     const withRequests = (result: ReadResult): ReadResult =>
       requests.length > 0 ? { ...result, upstream: summarizeRequests(requests) } : result
+    let update: SharedUpdate | undefined
     try {
       if (isOverloaded()) throw new ProblemError('overloaded')
-      const job = await fetchJob(jobId, { callers, requestId, traceparent, signal, onRequest })
+      const context = { callers, requestId, traceparent, signal, deadlineMs, onRequest }
+      const job = await fetchJob(jobId, context)
       signal.throwIfAborted()
-      const response = this.#store(jobId, job, requestId)
-      return withRequests({ response, outcome, collapsed: false })
+      const kept = this.#results.fromCdf(jobId, job, requestId)
+      update = kept.update
+      return withRequests({ response: kept.response, outcome, collapsed: false })
     } catch (error) {
       if (!(error instanceof ProblemError) || signal.aborted) throw error
-      return withRequests(this.#toFailure(jobId, error, outcome))
+      update = this.#results.updateAfter(error)
+      return withRequests(this.#results.fromFailure(jobId, error, outcome))
+    } finally {
+      lease.release(update)
     }
   }
 
-  #store(jobId: JobId, job: CdfJob, requestId: string) {
-    const { cache, statusFreshMs, now, onDeviation } = this.#options
-    const { quality, deviations } = normalizeJob(jobId, job)
-    for (const field of deviations) onDeviation(field, job, requestId)
-    const readAtMs = now()
-    const previous = cache.latest(jobId)
-    const fresh = toCachedResponse(
-      quality,
-      readAtMs,
-      previous?.firstSeenMs ?? readAtMs,
-      statusFreshMs,
-    )
-    // A done job stays done, whatever CDF answers later.
-    const response = previous?.done && !fresh.done ? { ...previous, readAtMs } : fresh
-    cache.set(jobId, response)
-    return response
+  /** Another replica has read a job. A read in flight for it handles that itself. */
+  async #onAnnouncement(jobId: JobId): Promise<void> {
+    const isPending = this.#results.latest(jobId)?.response?.done === false
+    const isWatched = [...this.#listeners].some((listener) => listener.isWatching(jobId))
+    if (this.#flights.has(jobId) || !(isPending || isWatched)) return
+    const known = await this.#options.shared.store.get(jobId)
+    const result = known && this.#results.fromReplica(jobId, known, Number.POSITIVE_INFINITY)
+    if (result) this.#notify(jobId, result)
   }
 
-  #toFailure(jobId: JobId, problem: ProblemError, outcome: CacheOutcome): ReadResult {
-    const { cache, now, staleIfErrorMs } = this.#options
-    if (problem.code === 'job-not-found') {
-      cache.setNotFound(jobId, { problem, readAtMs: now() })
-    } else if (STALE_IF_ERROR.has(problem.code)) {
-      const latest = cache.latest(jobId)
-      if (latest && !latest.done && now() - latest.readAtMs < staleIfErrorMs) {
-        return fromCacheEntry(latest, now(), 'stale-if-error')
-      }
-    } else if (REVOKES_PENDING.has(problem.code)) {
-      cache.deletePending(jobId)
-    }
-    return { problem, outcome, collapsed: false }
+  #notify(jobId: JobId, result: ReadResult): void {
+    for (const listener of this.#listeners) listener.onRead(jobId, result)
   }
 }

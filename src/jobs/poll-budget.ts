@@ -8,18 +8,23 @@ export interface BudgetedPoll {
   readonly callers: Iterable<string>
   /** The interval between two reads if the budget were unlimited. */
   readonly baseIntervalMs: number
+  /** The part of the job's reads that this replica makes, 0 to 1; other replicas make the rest. */
+  readonly ownReads: number
 }
 
 /** Options of {@link PollBudget}. */
 export interface PollBudgetOptions {
-  /** Greatest number of reads per second, all jobs together. */
-  pollsPerSecond: number
+  /** Greatest number of reads per second, all jobs together. It can change. */
+  pollsPerSecond: () => number
   /** All polled jobs. */
   polls: () => Iterable<BudgetedPoll>
   /** Monotonic clock, milliseconds. */
   now: () => number
   schedule: Scheduler
 }
+
+/** A replica that made none of the latest reads can make the next one. */
+const MIN_OWN_READS = 0.05
 
 /** The stretch factors are computed at most this often. */
 const FACTORS_TTL_MS = 1_000
@@ -80,7 +85,7 @@ export class PollBudget {
       const nowMs = now()
       // A timer can be late by several slots.
       while (this.#queue.size > 0 && this.#nextSlotMs <= nowMs) {
-        this.#nextSlotMs += 1000 / pollsPerSecond
+        this.#nextSlotMs += 1000 / pollsPerSecond()
         this.#queue.take()?.()
       }
       this.#scheduleSlot()
@@ -92,13 +97,13 @@ export class PollBudget {
     if (now() < this.#factorsUntilMs) return
     this.#factorsUntilMs = now() + FACTORS_TTL_MS
     const demands = new Map<string, number>()
-    for (const { callers, baseIntervalMs } of polls()) {
+    for (const { callers, baseIntervalMs, ownReads } of polls()) {
       const own = [...callers]
       // Callers of the same job share its cost.
-      const demand = 1000 / baseIntervalMs / own.length
+      const demand = (1000 / baseIntervalMs / own.length) * Math.max(ownReads, MIN_OWN_READS)
       for (const caller of own) demands.set(caller, (demands.get(caller) ?? 0) + demand)
     }
-    this.#factors = stretchFactors(demands, pollsPerSecond)
+    this.#factors = stretchFactors(demands, pollsPerSecond())
   }
 }
 

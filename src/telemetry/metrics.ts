@@ -100,6 +100,23 @@ export class Metrics {
     this.#build.set({ version: serviceVersion, node: process.version }, 1)
   }
 
+  /** Adds the metrics of a service that uses Redis. Without Redis, they do not exist. */
+  addRedisMetrics() {
+    const commands = this.#counter('redis_commands', 'Commands to Redis.', ['outcome'])
+    for (const outcome of ['success', 'failure', 'rejected']) commands.inc({ outcome }, 0)
+    const lookups = this.#counter('redis_lookups', 'Lookups of jobs in Redis.', ['outcome'])
+    for (const outcome of ['hit', 'miss', 'invalid']) lookups.inc({ outcome }, 0)
+    return {
+      available: this.#gauge('redis_available', '1 if Redis responds in time, else 0.'),
+      commands,
+      lookups,
+      replicas: this.#gauge(
+        'replicas',
+        'Live replicas that use the same Redis, this one included.',
+      ),
+    }
+  }
+
   /** Adds metrics of the process: memory, CPU, event loop, garbage collection. They are measured until the process ends. */
   collectProcessMetrics(): void {
     collectDefaultMetrics({ register: this.#registry })

@@ -23,7 +23,10 @@ const RUNNING = { status: 200, body: fixtureText('estimate-running.json') }
 const TRACEPARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
 
 /** Starts a CDF that responds with the queued faults, else with {@link RUNNING}, and a client for it. */
-async function start(t: Test, options: Partial<CdfClientOptions> = {}) {
+async function start(
+  t: Test,
+  { deadlineMs = 4000, ...options }: Partial<CdfClientOptions> & { deadlineMs?: number } = {},
+) {
   const faults = new Faults()
   const received: { url: string | undefined; headers: Record<string, unknown>; closed: boolean }[] =
     []
@@ -68,11 +71,11 @@ async function start(t: Test, options: Partial<CdfClientOptions> = {}) {
       concurrency: new ConcurrencyLimit(8, 100),
       coolDown: new CoolDown({ now, random }),
       breaker: new CircuitBreaker({ now, onChange: () => {} }),
+      onPause: () => {},
       random,
     }),
     retries: new RetryBudget(now),
     attemptTimeoutMs: 2000,
-    deadlineMs: 4000,
     maxAttempts: 2,
     random,
     onRequest: (request) => calls.push(request),
@@ -84,6 +87,7 @@ async function start(t: Test, options: Partial<CdfClientOptions> = {}) {
       callers: new WaitingCallers('a'),
       requestId: 'request-1',
       traceparent: TRACEPARENT,
+      deadlineMs,
     })
   return { faults, received, calls, invalidated, read, server }
 }

@@ -65,6 +65,7 @@ t.test('has a default for every optional variable', async (t) => {
       maxQueue: 256,
     },
     polling: { pollsPerSecond: 20 },
+    redis: undefined,
     shutdown: { graceMs: 10_000, delayMs: 0 },
   })
   t.equal(identityProvider.timeoutMs, 5000)

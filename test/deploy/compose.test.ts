@@ -11,8 +11,10 @@ import { VARIABLES } from '../../src/config/environment.ts'
 import { readStages } from '../support/dockerfile.ts'
 import { freePort } from '../support/local-server.ts'
 import { variablesOf } from '../support/manifests.ts'
+import { skipWithoutRedis, startRedis } from '../support/redis-server.ts'
 import { request } from '../support/request.ts'
 import { startProcess } from '../support/start-process.ts'
+import { startService } from '../support/start-service.ts'
 import { until } from '../support/wait.ts'
 
 const root = resolve(import.meta.dirname, '../..')
@@ -22,9 +24,10 @@ const isVariable = (name: string) => Object.hasOwn(VARIABLES, name)
 /** The members that tests read. */
 interface ComposeService {
   image: string
+  command: string[]
   build: string | { context: string; target: string }
   environment: Record<string, string>
-  volumes: string[]
+  volumes?: string[]
   ports?: string[]
   network_mode?: string
   depends_on?: object
@@ -37,7 +40,7 @@ interface ComposeService {
 
 /** `compose.yaml`. */
 interface Compose {
-  services: { simulator: ComposeService; service: ComposeService }
+  services: { simulator: ComposeService; service: ComposeService; valkey: ComposeService }
   volumes: Record<string, object>
 }
 
@@ -64,18 +67,19 @@ t.test('the service has the environment that the simulator requires', async (t) 
 t.test(
   'service and simulator share a network whose ports are published on the loopback interface only',
   async (t) => {
-    const { simulator: simulated, service: served } = compose.services
+    const { simulator: simulated, service: served, valkey } = compose.services
     t.equal(served.network_mode, 'service:simulator')
     t.equal(served.ports, undefined, 'published by the simulator')
     for (const published of simulated.ports ?? []) t.match(published, /^127\.0\.0\.1:\d+:\d+$/)
     t.match(served.depends_on, { simulator: { condition: 'service_healthy', restart: true } })
     t.strictSame(simulated.build, { context: '.', target: 'simulator' })
     t.equal(served.build, '.')
-    for (const one of [simulated, served]) {
+    t.equal(valkey.ports, undefined, 'reachable for the other containers only')
+    for (const one of [simulated, served, valkey]) {
       t.equal(one.read_only, true)
       t.strictSame(one.cap_drop, ['ALL'])
       t.strictSame(one.security_opt, ['no-new-privileges:true'])
-      for (const volume of one.volumes)
+      for (const volume of (one.volumes ?? []).filter((source) => !source.startsWith('./')))
         t.ok(Object.hasOwn(compose.volumes, volume.split(':')[0] ?? ''), volume)
     }
     const [, graceSeconds] = /^(\d+)s$/.exec(served.stop_grace_period) ?? []
@@ -140,6 +144,29 @@ t.test('service and simulator work together', async (t) => {
     t.equal(await ended, 0)
   }
   t.notOk(await isHealthy())
+})
+
+t.test('the service shares Valkey, which saves nothing', { skip: skipWithoutRedis }, async (t) => {
+  const { service: served, valkey } = compose.services
+  t.equal(served.environment.REDIS_URL, 'redis://valkey:6379')
+  t.strictSame(valkey.healthcheck.test, ['CMD', 'valkey-cli', 'ping'])
+  const [program, ...options] = valkey.command
+  t.equal(program, 'valkey-server')
+  const redis = await startRedis(t, ...options)
+  for (const [name, value] of [
+    ['save', ''],
+    ['appendonly', 'no'],
+    ['maxmemory', `${64 * 1024 ** 2}`],
+    ['maxmemory-policy', 'allkeys-lru'],
+  ] as const) {
+    const reply = await redis.command('CONFIG', 'GET', name)
+    t.equal(reply.split('\r\n').at(-2), value, name)
+  }
+  const service = await startService(t, { environment: { REDIS_URL: redis.url } })
+  await until(() => service.logs.some(({ msg }) => msg === 'Redis available'))
+  // While the event loop is busy with the start, reads are rejected.
+  await until(async () => (await service.quality()).status === 404)
+  t.notOk(service.logs.some(({ msg }) => msg === 'Redis rejected a command'))
 })
 
 t.test('the simulator prints the environment that the service requires', async (t) => {

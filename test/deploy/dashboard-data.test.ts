@@ -9,6 +9,7 @@ import { lasting, SCORES } from '../../simulator/upstream/simulated-job.ts'
 import { openEvents } from '../support/event-stream.ts'
 import { jobIdOf } from '../support/fixtures.ts'
 import { freePort } from '../support/local-server.ts'
+import { skipWithoutRedis, startRedis } from '../support/redis-server.ts'
 import { request } from '../support/request.ts'
 import { skipWithout } from '../support/skip-without.ts'
 import { startService } from '../support/start-service.ts'
@@ -35,7 +36,7 @@ interface Panel {
   targets?: { expr: string }[]
 }
 
-const skip = await skipWithout('prometheus', '--version')
+const skip = (await skipWithout('prometheus', '--version')) || skipWithoutRedis
 
 t.test('every panel of the dashboard shows data after requests and faults', { skip }, async (t) => {
   const metricsPort = await freePort()
@@ -44,6 +45,7 @@ t.test('every panel of the dashboard shows data after requests and faults', { sk
       AUTH_MODE: 'jwt',
       METRICS_PORT: String(metricsPort),
       RATE_LIMIT_PER_MINUTE: '0',
+      REDIS_URL: (await startRedis(t)).url,
     },
   })
   const done = [jobIdOf(1), jobIdOf(2)]
@@ -75,7 +77,7 @@ t.test('every panel of the dashboard shows data after requests and faults', { sk
   const agent = new Agent({ connections: 20 })
   t.teardown(() => agent.destroy())
   const caller = new ChaosCaller({
-    url,
+    urls: [url],
     accessToken,
     dispatcher: agent,
     jobs: { done, pending, unknown: ['8', '9'], invalid: ['0012'] },

@@ -28,7 +28,9 @@ const defaultOf = (name: VariableName) => Number(VARIABLES[name].default)
 const packageJson: { name: string; version: string } = JSON.parse(await read('package.json'))
 
 const EXAMPLE = 'deploy/kubernetes/example'
-const resources = (await Promise.all(FOLDERS.map(readResources))).flat()
+const all = (await Promise.all(FOLDERS.map(readResources))).flat()
+/** Without those of Valkey, which `valkey.test.ts` tests. */
+const resources = all.filter(({ metadata }) => metadata.name === packageJson.name)
 const base = await readKustomization('deploy/kubernetes/base')
 const example = await readKustomization(EXAMPLE)
 const deployment = ofKind(resources, 'Deployment')
@@ -43,13 +45,13 @@ const [container] = pod.spec.containers as [Container]
 const baseEnvironment = variablesOf(await read('deploy/kubernetes/base/environment.env'))
 const environment: Record<string, string> = {
   ...baseEnvironment,
+  ...variablesOf(await read('deploy/kubernetes/valkey/environment.env')),
   ...variablesOf(await read(`${EXAMPLE}/environment.env`)),
 }
 
 t.test('every resource is valid and has no unknown field', async (t) => {
-  t.ok(resources.length >= 9)
-  for (const resource of resources)
-    t.strictSame(await validateResource(resource), [], resource.kind)
+  t.ok(all.length >= 13)
+  for (const resource of all) t.strictSame(await validateResource(resource), [], resource.kind)
 })
 
 t.test('the validation finds a misspelled field, a wrong type and a missing field', async (t) => {
@@ -76,9 +78,17 @@ t.test('the validation finds a misspelled field, a wrong type and a missing fiel
 
 t.test('each kustomization lists exactly the files of its folder', async (t) => {
   for (const folder of FOLDERS) {
-    const { resources = [], components = [], ...others } = await readKustomization(folder)
+    const {
+      resources = [],
+      components = [],
+      patches = [],
+      ...others
+    } = await readKustomization(folder)
     const variables = (others.configMapGenerator ?? []).flatMap(({ envs }) => envs)
-    const listed = [...resources, ...variables].filter((name) => !name.startsWith('..'))
+    const patchFiles = patches.map(({ path }) => path)
+    const listed = [...resources, ...variables, ...patchFiles].filter(
+      (name) => !name.startsWith('..'),
+    )
     const files = (await readdir(join(root, folder))).filter(
       (name) => name !== 'kustomization.yaml',
     )
@@ -175,7 +185,10 @@ t.test(
 t.test('the environment of the example is a valid configuration', async (t) => {
   for (const name of Object.keys(environment)) t.ok(isVariable(name), name)
   const folder = t.testdir({ 'client-secret': 'a secret\n' })
-  const localSecret = { IDP_CLIENT_SECRET_FILE: join(folder, 'client-secret') }
+  const localSecret = {
+    IDP_CLIENT_SECRET_FILE: join(folder, 'client-secret'),
+    REDIS_PASSWORD_FILE: join(folder, 'client-secret'),
+  }
   t.match(loadConfig({ ...environment, ...localSecret }), {
     listen: { host: '0.0.0.0', port: 3000 },
     cdf: { project: environment.CDF_PROJECT },
@@ -194,7 +207,7 @@ t.test('the environment of the example is a valid configuration', async (t) => {
 })
 
 t.test('the manifests contain no secret, and a pod sees a rotated secret', async (t) => {
-  t.notOk(resources.some(({ kind }) => kind === 'Secret'))
+  t.notOk(all.some(({ kind }) => kind === 'Secret'))
   for (const kustomization of [base, example]) t.notOk('secretGenerator' in kustomization)
   t.notOk('IDP_CLIENT_SECRET' in environment)
 
@@ -231,11 +244,13 @@ t.test('a rollout keeps the number of pods, and a drain evicts one pod at a time
 })
 
 t.test(
-  'all replicas together send at most twice the default number of concurrent requests to CDF',
+  'all replicas together send at most twice the default number of concurrent requests to CDF without Redis, and the default number with it',
   async (t) => {
     const maxConcurrency =
-      autoscaler.spec.maxReplicas * Number(environment.UPSTREAM_MAX_CONCURRENCY)
+      autoscaler.spec.maxReplicas * Number(baseEnvironment.UPSTREAM_MAX_CONCURRENCY)
     t.ok(maxConcurrency <= 2 * defaultOf('UPSTREAM_MAX_CONCURRENCY'))
+    t.ok(environment.REDIS_URL)
+    t.equal(Number(environment.UPSTREAM_MAX_CONCURRENCY), defaultOf('UPSTREAM_MAX_CONCURRENCY'))
   },
 )
 
@@ -250,7 +265,7 @@ t.test(
     const { stdout } = await run('kubectl', ['kustomize', join(root, EXAMPLE)])
     const built = resourcesIn(stdout)
     const kindsOf = (list: typeof built) => list.map(({ kind }) => kind)
-    t.strictSame(kindsOf(built).sort(), ['ConfigMap', ...kindsOf(resources)].sort())
+    t.strictSame(kindsOf(built).sort(), ['ConfigMap', ...kindsOf(all)].sort())
     for (const resource of built) {
       t.strictSame(await validateResource(resource), [], resource.kind)
       if (resource.kind !== 'Namespace')
@@ -259,7 +274,14 @@ t.test(
     const { metadata, data } = ofKind(built, 'ConfigMap')
     t.strictSame(data, environment)
     t.match(metadata.name, /^cdf-job-quality-\w+$/, 'the name contains a hash of the values')
-    const [rolledOut] = ofKind(built, 'Deployment').spec.template.spec.containers
+    const own = built.filter(({ metadata: { name } }) => name === deployment.metadata.name)
+    const { containers, volumes } = ofKind(own, 'Deployment').spec.template.spec
+    const [rolledOut] = containers
+    t.strictSame(
+      rolledOut?.volumeMounts.map(({ name }) => name).sort(),
+      volumes.map(({ name }) => name).sort(),
+    )
+    t.equal(volumes.length, 2, 'the client secret, and the password of Valkey')
     t.strictSame(rolledOut?.envFrom, [{ configMapRef: { name: metadata.name } }])
     const [image] = example.images ?? []
     t.equal(rolledOut?.image, `${image?.newName}:${image?.newTag}`)

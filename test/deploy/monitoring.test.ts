@@ -108,7 +108,11 @@ t.test('extracts names and labels from PromQL', async (t) => {
 t.test('METRICS lists exactly the metrics that the service exposes', async (t) => {
   const port = await freePort()
   const { app, quality, simulator, url } = await startService(t, {
-    environment: { METRICS_PORT: String(port) },
+    environment: {
+      METRICS_PORT: String(port),
+      // Its metrics exist without a connection.
+      REDIS_URL: `redis://127.0.0.1:${await freePort()}`,
+    },
   })
   await until(() => app.lifeCycle.readinessBlockers.size === 0)
   simulator.cdf.addJob({ ...lasting(JOB_ID, 'Running'), advancedJoinExternalId: '' })
@@ -282,7 +286,16 @@ t.test('the dashboard is complete and its panels do not overlap', async (t) => {
   )
   t.strictSame(
     dashboard.panels.filter(({ type }) => type === 'row').map(({ title }) => title),
-    ['First look', 'Traffic', 'Cache', 'CDF', 'Identity', 'Watchers and streams', 'Process'],
+    [
+      'First look',
+      'Traffic',
+      'Cache',
+      'CDF',
+      'Redis',
+      'Identity',
+      'Watchers and streams',
+      'Process',
+    ],
   )
   t.equal(new Set(dashboard.panels.map(({ id }) => id)).size, dashboard.panels.length, 'ids')
   t.equal(new Set(panels.map(({ title }) => title)).size, panels.length, 'titles')
@@ -341,6 +354,7 @@ t.test('the runbook lists every log message, and the variables that it names exi
   }
   t.ok(lines > 10, 'finds log messages')
 
-  const prefixes = /`((?:CDF|IDP|AUTH|UPSTREAM|JOB|SHUTDOWN|METRICS|RATE|CALLER|TRUST)_[A-Z_]+)/g
+  const prefixes =
+    /`((?:CDF|IDP|AUTH|UPSTREAM|JOB|SHUTDOWN|METRICS|RATE|CALLER|TRUST|REDIS)_[A-Z_]+)/g
   for (const [, name = ''] of runbook.matchAll(prefixes)) t.ok(Object.hasOwn(VARIABLES, name), name)
 })

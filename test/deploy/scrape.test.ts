@@ -25,7 +25,12 @@ const SCRAPE_HEADERS = {
 async function scrape(t: Test): Promise<string> {
   const port = await freePort()
   const { app, url, quality, get, simulator } = await startService(t, {
-    environment: { AUTH_MODE: 'jwt', METRICS_PORT: String(port) },
+    environment: {
+      AUTH_MODE: 'jwt',
+      METRICS_PORT: String(port),
+      // Its metrics exist without a connection.
+      REDIS_URL: `redis://127.0.0.1:${await freePort()}`,
+    },
   })
   await until(() => app.lifeCycle.readinessBlockers.size === 0)
   const token = await simulator.identityProvider.signCallerToken()

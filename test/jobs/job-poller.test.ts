@@ -33,19 +33,26 @@ function setUp({ random = 0, freshForMs = 1000 } = {}) {
       : { problem: new ProblemError(state), outcome: 'stale', collapsed: false }
   const cdf: {
     state: State
-    reads: { jobId: JobId; atMs: number; requestId: string; signal: AbortSignal }[]
+    reads: {
+      jobId: JobId
+      atMs: number
+      requestId: string
+      signal: AbortSignal
+      maxSharedAgeMs: number | undefined
+    }[]
     /** What the reader does with the result of a read of CDF. */
-    publish: ReadListener
+    publish: ReadListener['onRead']
   } = { state: 'running', reads: [], publish: () => {} }
   const poller = new JobPoller({
     reader: {
       subscribe: (listener) => {
-        cdf.publish = listener
+        cdf.publish = listener.onRead
         return () => {}
       },
-      read: (jobId, { requestId, signal }) => {
+      read: (jobId, { requestId, signal, maxSharedAgeMs }) => {
         const { state } = cdf
-        cdf.reads.push({ jobId, atMs: clock.nowMs - firstSeenMs, requestId, signal })
+        const atMs = clock.nowMs - firstSeenMs
+        cdf.reads.push({ jobId, atMs, requestId, signal, maxSharedAgeMs })
         if (!(state instanceof Promise)) return resultFor(state)
         return state.then((result) => {
           if (!signal.aborted) cdf.publish(jobId, result)
@@ -54,7 +61,7 @@ function setUp({ random = 0, freshForMs = 1000 } = {}) {
       },
     },
     newRequestIds: () => ({ requestId: 'poller', traceparent: 't' }),
-    pollsPerSecond: 20,
+    pollsPerSecond: () => 20,
     now: clock.now,
     schedule: clock.schedule,
     random: () => random,
@@ -309,4 +316,48 @@ t.test('ends subscriptions while draining, but delivers a first state', async (t
   poller.subscribe(ID, late, IDS)
   t.strictSame(late.updates, ['Running', 'end'])
   t.equal(clock.timers.size, 0)
+})
+
+t.test('reads only if no replica has read during most of the interval', async (t) => {
+  const { clock, cdf, poller, subscriber } = setUp()
+  poller.subscribe(ID, subscriber(), IDS)
+  clock.advance(20_000)
+  const [first, second] = cdf.reads
+  t.equal(first?.maxSharedAgeMs, undefined, 'the first read is for the subscriber')
+  t.equal(second?.maxSharedAgeMs, 900)
+  const last = cdf.reads.at(-1)
+  const intervalMs = (last?.atMs ?? 0) - (cdf.reads.at(-2)?.atMs ?? 0)
+  t.ok(intervalMs > 1_500)
+  t.equal(Math.round(last?.maxSharedAgeMs ?? 0), Math.round(0.9 * intervalMs))
+})
+
+t.test('a read of another replica takes the place of the next read', async (t) => {
+  const { clock, cdf, poller, subscriber, resultFor } = setUp()
+  const watcher = subscriber()
+  cdf.state = 'queued'
+  poller.subscribe(ID, watcher, IDS)
+  clock.advance(900)
+  cdf.publish(ID, { ...resultFor('running'), outcome: 'hit' })
+  t.strictSame(watcher.updates, ['Queued', 'Running'])
+  clock.advance(999)
+  t.equal(cdf.reads.length, 1)
+  clock.advance(1)
+  t.equal(cdf.reads.length, 2)
+})
+
+t.test('jobs that other replicas read do not use up the budget of this one', async (t) => {
+  const { clock, cdf, poller, subscriber, resultFor } = setUp()
+  const ids = Array.from({ length: 60 }, (_, number) => String(number) as JobId)
+  for (const id of ids) poller.subscribe(id, subscriber(), IDS)
+  const latestMaxAgeMs = () => Math.round(cdf.reads.at(-1)?.maxSharedAgeMs ?? 0)
+  clock.advance(5_000)
+  t.equal(latestMaxAgeMs(), 2_700, '60 reads per second are demanded, and 20 allowed')
+  for (let times = 0; times < 40; times += 1) {
+    clock.advance(100)
+    for (const id of ids) cdf.publish(id, { ...resultFor('running'), outcome: 'hit' })
+  }
+  const { length } = cdf.reads
+  clock.advance(1_000)
+  t.ok(cdf.reads.length > length)
+  t.equal(latestMaxAgeMs(), 900)
 })

@@ -8,10 +8,12 @@ import { JobCache } from '../../src/jobs/job-cache.ts'
 import type { ReadContext } from '../../src/jobs/job-quality-reader.ts'
 import { JobQualityReader } from '../../src/jobs/job-quality-reader.ts'
 import type { ReadResult } from '../../src/jobs/read-result.ts'
+import { UNSHARED_JOBS } from '../../src/jobs/shared-jobs.ts'
 import { ProblemError } from '../../src/problems/problem.ts'
 import type { ProblemCode } from '../../src/problems/problem-types.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { fixtureText, JOB_ID, jobIdOf } from '../support/fixtures.ts'
+import { settle } from '../support/wait.ts'
 
 const ID = parseJobId(JOB_ID) as JobId
 const jobFrom = (file: string) => parseCdfJob(fixtureText(file)) as CdfJob
@@ -45,6 +47,7 @@ function setUp(
       notFoundTtlMs,
       now: clock.now,
     }),
+    shared: UNSHARED_JOBS,
     fetchJob: async (jobId, context) => {
       cdf.requests.push(jobId)
       cdf.contexts.push(context)
@@ -54,7 +57,9 @@ function setUp(
     isOverloaded: () => cdf.isOverloaded,
     statusFreshMs,
     staleIfErrorMs: 30_000,
+    deadlineMs: 8_000,
     now: clock.now,
+    schedule: clock.schedule,
     onDeviation: (field) => deviations.push(field),
   })
   const read = async (
@@ -164,6 +169,7 @@ t.test(
     const late = Promise.withResolvers<CdfJob>()
     cdf.response = late.promise
     const third = read(parseJobId('7'), callers[2].signal)
+    await settle()
     callers[2].abort(new Error('gone'))
     await t.rejects(third, { message: 'gone' })
     t.equal(cdf.contexts[1]?.signal.aborted, true)

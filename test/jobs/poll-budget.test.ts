@@ -7,6 +7,7 @@ import { FakeClock } from '../support/fake-clock.ts'
 const job = (baseIntervalMs: number, ...callers: string[]): BudgetedPoll => ({
   callers,
   baseIntervalMs,
+  ownReads: 1,
 })
 const jobs = (count: number, poll: BudgetedPoll) => Array.from({ length: count }, () => poll)
 
@@ -14,7 +15,12 @@ function setUp(polls: BudgetedPoll[], pollsPerSecond = 20) {
   const clock = new FakeClock()
   clock.nowMs = 0
   const { now, schedule } = clock
-  const budget = new PollBudget({ pollsPerSecond, polls: () => polls, now, schedule })
+  const budget = new PollBudget({
+    pollsPerSecond: () => pollsPerSecond,
+    polls: () => polls,
+    now,
+    schedule,
+  })
   /** The reads so far, as `caller@milliseconds`. */
   const reads: string[] = []
   const enqueue = (caller: string, callers = new WaitingCallers(caller)) =>
@@ -106,4 +112,36 @@ t.test('makes up for a timer that is late', async (t) => {
   clock.nowMs = 110
   timer?.task()
   t.strictSame(reads, ['a@110', 'b@110', 'c@110'])
+})
+
+t.test('counts only the part of the reads that this replica makes', async (t) => {
+  const half = { ...job(1_000, 'a'), ownReads: 0.5 }
+  const { budget } = setUp(jobs(40, half))
+  t.equal(budget.intervalMs(half), 1_000, '20 of 40 reads per second')
+  const none = { ...job(1_000, 'a'), ownReads: 0 }
+  const intervalOf = (count: number) => setUp(jobs(count, none)).budget.intervalMs(none)
+  t.equal(Math.round(intervalOf(400)), 1_000)
+  t.equal(Math.round(intervalOf(800)), 2_000, 'it may have to read them next')
+})
+
+t.test('follows the share of this replica', async (t) => {
+  const clock = new FakeClock()
+  let pollsPerSecond = 20
+  const { now, schedule } = clock
+  const budget = new PollBudget({
+    pollsPerSecond: () => pollsPerSecond,
+    polls: () => jobs(20, job(1_000, 'a')),
+    now,
+    schedule,
+  })
+  t.equal(budget.intervalMs(job(1_000, 'a')), 1_000)
+  pollsPerSecond = 10
+  clock.advance(1_000)
+  t.equal(budget.intervalMs(job(1_000, 'a')), 2_000)
+  const reads: number[] = []
+  const startMs = clock.nowMs
+  for (let read = 0; read < 3; read += 1)
+    budget.enqueue(new WaitingCallers('a'), () => reads.push(clock.nowMs - startMs))
+  clock.advance(200)
+  t.strictSame(reads, [0, 100, 200])
 })

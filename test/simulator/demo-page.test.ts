@@ -1,7 +1,13 @@
 import type { Page } from 'playwright-core'
+import type { Test } from 'tap'
 import t from 'tap'
-import { openBrowser, skipWithoutBrowser } from '../support/browser.ts'
+import { addDemoPage } from '../../simulator/demo/page-server.ts'
+import { startReplicas } from '../../simulator/demo/replicas.ts'
+import { startSimulator } from '../../simulator/upstream/start-simulator.ts'
+import { openBrowser, screenshot, skipWithoutBrowser } from '../support/browser.ts'
+import { skipWithoutRedis } from '../support/redis-server.ts'
 import { startDemoPage, waitForConnection } from '../support/start-demo-page.ts'
+import { until } from '../support/wait.ts'
 
 const options = { skip: skipWithoutBrowser, timeout: 60_000 }
 
@@ -26,6 +32,7 @@ t.test('the demo page shows the changes of jobs, over one stream', options, asyn
   await waitForStatuses(page, [...Array(6).fill('Queued'), 'Job not found'])
   await waitForConnection(page, 'Live: one stream for 7 jobs')
   t.equal(await page.locator('.spinner').filter({ visible: true }).count(), 6)
+  t.notOk(await page.locator('#replicas').isVisible(), 'there is one replica')
 
   advance(8)
   await waitForStatuses(page, [...Array(5).fill('Running'), 'Unknown', 'Job not found'])
@@ -115,5 +122,73 @@ t.test(
       pageErrors.filter((text) => !/401 \(Unauthorized\)|ERR_|\/jobs\/quality\/events/.test(text)),
       [],
     )
+  },
+)
+
+/** Starts the demo with three replicas, whose jobs change only when `advance` is called. */
+async function startDemoWithReplicas(t: Test) {
+  let nowMs = Date.now()
+  const now = () => nowMs
+  const simulator = await startSimulator({ now })
+  t.teardown(() => simulator.close())
+  const service = await startReplicas({
+    count: 3,
+    environment: { ...simulator.environment, CORS_ORIGINS: simulator.url },
+    port: 0,
+    metricsPort: 0,
+    logDestination: { write: () => {} },
+  })
+  t.teardown(() => service.close())
+  await until(service.isReady)
+  addDemoPage(simulator, { serviceUrl: service.url, replicas: service.replicas, now })
+  const advance = (seconds: number) => {
+    nowMs += 1000 * seconds
+  }
+  return { simulator, advance, pageUrl: `${simulator.url}/demo` }
+}
+
+t.test(
+  'the demo page shows the streams and the requests to CDF of each replica, which do not add up',
+  { ...options, skip: skipWithoutBrowser || skipWithoutRedis },
+  async (t) => {
+    const { simulator, advance, pageUrl } = await startDemoWithReplicas(t)
+    const { context, page, pageErrors } = await openBrowser(t)
+    const streamsOf = async () =>
+      (await textsOf(page, '#replicas dt')).map((text) => /: (.*)$/.exec(text)?.[1])
+    await page.goto(pageUrl)
+    await page.getByText('Replica 3').waitFor()
+    await until(async () => (await streamsOf()).includes('1 open stream'))
+    for (let tabs = 2; tabs <= 3; tabs += 1) {
+      const link = page.getByRole('link', { name: 'Same jobs in another tab' })
+      const [tab] = await Promise.all([context.waitForEvent('page'), link.click()])
+      await waitForConnection(tab, 'Live')
+    }
+    await until(async () => (await streamsOf()).every((text) => text === '1 open stream'))
+    const startedAtMs = Date.now()
+    const before = simulator.cdf.requests.length
+    await until(() => simulator.cdf.requests.length >= before + 12)
+    const seconds = (Date.now() - startedAtMs) / 1000
+    // Six jobs are pending. The seventh one is unknown.
+    const perJob = (simulator.cdf.requests.length - before) / 6
+    t.ok(perJob <= 2 + seconds, 'one request per second and job, as with one replica')
+    for (const width of [1280, 400]) {
+      await page.setViewportSize({ width, height: 900 })
+      const usedWidth = await page.evaluate<number>('document.documentElement.scrollWidth')
+      t.ok(usedWidth <= width, `fits into ${width} px`)
+      await page.locator('#replicas').scrollIntoViewIfNeeded()
+      await screenshot(page, `demo-replicas-${width}`)
+    }
+    advance(30)
+    await waitForConnection(page, 'the stream has ended')
+    await until(async () => {
+      const counts = (await textsOf(page, '#replicas .count')).map(Number)
+      const sum = counts.reduce((total, count) => total + count, 0)
+      return sum === simulator.cdf.requests.length
+    })
+    t.match(
+      (await textsOf(page, '#replicas .summary'))[0],
+      /^No job has cost CDF more than \d+ requests in \d+ s\.$/,
+    )
+    t.strictSame(pageErrors, [])
   },
 )

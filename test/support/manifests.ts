@@ -17,6 +17,7 @@ export interface Resource {
 /** An HTTP probe of a container. */
 interface Probe {
   httpGet: { path: string; port: string }
+  exec?: { command: string[] }
   periodSeconds: number
   failureThreshold: number
 }
@@ -28,7 +29,7 @@ export interface Kinds {
     spec: {
       replicas?: number
       selector: Selector
-      strategy: { rollingUpdate: object }
+      strategy: { type: string; rollingUpdate?: object }
       template: { metadata: { labels: Labels }; spec: PodSpec }
     }
   }
@@ -47,8 +48,8 @@ export interface Kinds {
     spec: {
       podSelector: Selector
       policyTypes: string[]
-      ingress: { from: object[]; ports: NetworkPort[] }[]
-      egress: { ports: NetworkPort[] }[]
+      ingress: { from: { podSelector?: Selector }[]; ports: NetworkPort[] }[]
+      egress: { to?: { podSelector?: Selector }[]; ports: NetworkPort[] }[]
     }
   }
   PodDisruptionBudget: Resource & { spec: { selector: Selector; maxUnavailable: number } }
@@ -80,6 +81,8 @@ interface PodSpec {
 /** A container of a pod. */
 export interface Container {
   image: string
+  command: string[]
+  args: string[]
   envFrom: { configMapRef: { name: string } }[]
   ports: { name: string; containerPort: number }[]
   startupProbe: Probe
@@ -93,6 +96,7 @@ export interface Container {
 
 /** A `kustomization.yaml`. */
 export interface Kustomization {
+  patches?: { path: string }[]
   resources?: string[]
   components?: string[]
   images?: { name: string; newName: string; newTag: string }[]
@@ -100,7 +104,9 @@ export interface Kustomization {
 }
 
 /** The paths of the folders in `deploy/kubernetes`. */
-export const FOLDERS = ['base', 'monitoring', 'example'].map((name) => `deploy/kubernetes/${name}`)
+export const FOLDERS = ['base', 'monitoring', 'valkey', 'example'].map(
+  (name) => `deploy/kubernetes/${name}`,
+)
 
 /** Parses a text with any number of YAML documents. */
 export function resourcesIn(text: string): Resource[] {
@@ -111,11 +117,11 @@ export function resourcesIn(text: string): Resource[] {
   })
 }
 
-/** Reads all resources of a folder. The kustomization is not a resource. */
+/** Reads all resources of a folder. The kustomization and patches are none. */
 export async function readResources(folder: string): Promise<Resource[]> {
   const names = await readdir(join(root, folder))
   const texts = names
-    .filter((name) => name.endsWith('.yaml') && name !== 'kustomization.yaml')
+    .filter((name) => name.endsWith('.yaml') && !/^kustomization|-patch\.yaml$/.test(name))
     .map((name) => readFile(join(root, folder, name), 'utf8'))
   return (await Promise.all(texts)).flatMap(resourcesIn)
 }

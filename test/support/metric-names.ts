@@ -12,7 +12,7 @@ const metric = (
   labels: MetricShape['labels'] = {},
 ): Readonly<MetricShape> => ({ type, labels })
 
-/** The metrics of the service. `monitoring.test.ts` compares them with a scrape. */
+/** The metrics of a service that uses Redis. `monitoring.test.ts` compares them with a scrape. */
 export const METRICS: Readonly<Record<string, Readonly<MetricShape>>> = {
   http_request_duration_seconds: metric('histogram', {
     method: ['GET', 'HEAD'],
@@ -52,6 +52,12 @@ export const METRICS: Readonly<Record<string, Readonly<MetricShape>>> = {
   cdf_job_quality_contract_deviations_total: metric('counter', {
     field: ['status', 'qualityScorePercent', 'confidencePercent', 'matcher'],
   }),
+  cdf_job_quality_redis_available: metric('gauge'),
+  cdf_job_quality_redis_commands_total: metric('counter', {
+    outcome: ['success', 'failure', 'rejected'],
+  }),
+  cdf_job_quality_redis_lookups_total: metric('counter', { outcome: ['hit', 'miss', 'invalid'] }),
+  cdf_job_quality_replicas: metric('gauge'),
   cdf_job_quality_ready: metric('gauge'),
   cdf_job_quality_build_info: metric('gauge', { version: ['0.1.0'], node: ['v26.0.0'] }),
 }

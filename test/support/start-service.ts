@@ -49,7 +49,7 @@ export async function startService(t: Test, options: ServiceOptions = {}): Promi
  * @param clock default: the real clock
  */
 export async function startInstance(
-  t: Test,
+  t: Pick<Test, 'teardown'>,
   simulator: Simulator,
   environment: Record<string, string> = {},
   clock?: FakeClock,

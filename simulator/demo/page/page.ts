@@ -3,13 +3,13 @@ import { createClient } from '@cdf-job-quality/client'
 import type { DemoPageJob } from '../page-jobs.ts'
 import { createElement, jobRow, timeOfDay } from './job-row.ts'
 import { pollCount } from './poll-count.ts'
+import type { FleetState } from './replicas.ts'
+import { showReplicas } from './replicas.ts'
 
 /** The jobs that the page shows. */
-interface JobSet {
+interface JobSet extends FleetState {
   serviceUrl: string
   jobs: DemoPageJob[]
-  /** The time since the jobs were created. */
-  ageMs: number
   /** Number of requests that CDF received for these jobs, from all tabs. */
   cdfRequests: number
 }
@@ -48,8 +48,9 @@ async function show(setId: string): Promise<void> {
     }
   }
   const count = async () => {
-    const { ageMs, cdfRequests } = await getSet(setId)
+    const { ageMs, cdfRequests, ...fleet } = await getSet(setId)
     if (signal.aborted) return
+    showReplicas(find('replicas', HTMLElement), { ageMs, ...fleet })
     const polls = jobs.reduce((sum, { jobId }) => sum + pollCount(latest.get(jobId), ageMs), 0)
     updateBars = () => showBars(cdfRequests, polls * Math.max(1, tabs.valueAsNumber || 1))
     updateBars()

@@ -25,13 +25,18 @@ export function secretFault(secret: string): string | undefined {
   return undefined
 }
 
-/** A file with a client secret. Spaces and line breaks around the secret are ignored. */
-export const CLIENT_SECRET_FILE: CredentialFile<string> = {
-  variable: 'IDP_CLIENT_SECRET_FILE',
+/** A file with a secret. Spaces and line breaks around the secret are ignored. */
+const secretFile = (variable: string): CredentialFile<string> => ({
+  variable,
   parse: (text) => {
     const secret = text.trim()
     const fault = secretFault(secret)
     if (fault) throw new Fault(fault)
     return secret
   },
-}
+})
+
+/** A file with a client secret. */
+export const CLIENT_SECRET_FILE = secretFile('IDP_CLIENT_SECRET_FILE')
+/** A file with the password for Redis. */
+export const REDIS_PASSWORD_FILE = secretFile('REDIS_PASSWORD_FILE')

@@ -58,6 +58,15 @@ export class CircuitBreaker {
     return Math.max(0, this.#openUntilMs - this.#options.now())
   }
 
+  /** Opens for a time, because the breaker of another replica is open. */
+  openFor(openMs: number): void {
+    if (this.#isProbing) return
+    this.#openUntilMs = Math.max(this.#openUntilMs, this.#options.now() + openMs)
+    if (this.#timesOpened > 0) return
+    this.#timesOpened = 1
+    this.#options.onChange('open')
+  }
+
   /** Starts a call, the probe if the breaker is half open. It must end with {@link report} or {@link abandon}. */
   enter(): BreakerCall {
     const isProbe = this.#timesOpened > 0

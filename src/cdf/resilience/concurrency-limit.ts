@@ -10,9 +10,10 @@ const SUCCESSES_TO_GROW = 10
  * does not publish the limit, so a 429 halves this limit and successes raise it again.
  */
 export class ConcurrencyLimit {
-  readonly #maxLimit: number
+  #maxLimit: number
   readonly #maxQueue: number
-  #limit: number
+  /** What 429s have left of the limit. */
+  #adaptiveLimit: number
   #successes = 0
   #running = 0
   /** Called without a problem, a waiting call starts; with a problem, it fails. */
@@ -24,7 +25,7 @@ export class ConcurrencyLimit {
    */
   constructor(limit: number, maxQueue: number) {
     this.#maxLimit = limit
-    this.#limit = limit
+    this.#adaptiveLimit = limit
     this.#maxQueue = maxQueue
   }
 
@@ -50,24 +51,34 @@ export class ConcurrencyLimit {
     }
   }
 
+  /** Changes the greatest limit; 0 = calls wait. Running calls are not affected. */
+  setMaximum(limit: number): void {
+    this.#maxLimit = limit
+    this.#advance()
+  }
+
   /** Halves the limit, to at least 1. */
   halve(): void {
-    this.#limit = Math.max(1, Math.floor(this.#limit / 2))
+    this.#adaptiveLimit = Math.max(1, Math.floor(this.#limit / 2))
     this.#successes = 0
   }
 
   /** Counts a success. */
   succeeded(): void {
     this.#successes += 1
-    if (this.#successes < SUCCESSES_TO_GROW || this.#limit >= this.#maxLimit) return
+    if (this.#successes < SUCCESSES_TO_GROW || this.#adaptiveLimit >= this.#maxLimit) return
     this.#successes = 0
-    this.#limit += 1
+    this.#adaptiveLimit += 1
     this.#advance()
   }
 
   /** Rejects all waiting calls. */
   rejectQueued(problem: () => ProblemError): void {
     for (const settle of this.#queue.entries()) settle(problem())
+  }
+
+  get #limit(): number {
+    return Math.min(this.#adaptiveLimit, this.#maxLimit)
   }
 
   #advance(): void {

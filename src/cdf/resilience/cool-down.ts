@@ -51,6 +51,17 @@ export class CoolDown {
     return starts
   }
 
+  /**
+   * Extends the cool-down to a remaining time, because another replica was throttled.
+   * @returns whether a cool-down has started
+   */
+  extend(remainingMs: number): boolean {
+    const starts = this.remainingMs === 0
+    if (starts) this.#throttledInARow += 1
+    this.#untilMs = Math.max(this.#untilMs, this.#options.now() + remainingMs)
+    return starts
+  }
+
   /** Records another response. The next cool-down is short again. */
   answered(): void {
     if (this.remainingMs === 0) this.#throttledInARow = 0

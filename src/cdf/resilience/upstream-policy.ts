@@ -1,5 +1,6 @@
 import { ProblemError } from '../../problems/problem.ts'
 import type { Attempt } from '../attempt.ts'
+import type { CallPause, LimitedReplica } from '../shared-limits.ts'
 import type { BreakerCall, CircuitBreaker } from './circuit-breaker.ts'
 import type { ConcurrencyLimit } from './concurrency-limit.ts'
 import type { CoolDown } from './cool-down.ts'
@@ -10,6 +11,8 @@ export interface UpstreamPolicyOptions {
   concurrency: ConcurrencyLimit
   coolDown: CoolDown
   breaker: CircuitBreaker
+  /** Called when CDF has throttled a call, or the breaker has opened. */
+  onPause: (pause: CallPause) => void
   /** 0 ≤ random() < 1, for the jitter of `Retry-After`. */
   random: () => number
 }
@@ -17,9 +20,11 @@ export interface UpstreamPolicyOptions {
 /** Up to this ratio is added to `Retry-After` at random, so that callers do not return at the same time. */
 const JITTER = 0.1
 const MAX_RETRY_AFTER_SECONDS = 60
+/** A shorter pause of another replica is the end of one that this replica has already had. */
+const MIN_ADOPTED_MS = 100
 
 /** Decides about every call to CDF: cool-down after a 429, circuit breaker, and concurrency limit. */
-export class UpstreamPolicy {
+export class UpstreamPolicy implements LimitedReplica {
   readonly #options: UpstreamPolicyOptions
 
   constructor(options: UpstreamPolicyOptions) {
@@ -70,6 +75,24 @@ export class UpstreamPolicy {
     })
   }
 
+  /** Number of calls in flight. */
+  get callsInFlight(): number {
+    return this.#options.concurrency.load.running
+  }
+
+  /** Sets how many calls may be in flight; 0 = calls wait. */
+  setMaxConcurrency(maxConcurrency: number): void {
+    this.#options.concurrency.setMaximum(maxConcurrency)
+  }
+
+  /** Pauses because another replica was throttled, or its circuit breaker has opened. */
+  adoptPause({ coolDownMs, openMs }: CallPause): void {
+    const { concurrency, coolDown, breaker } = this.#options
+    if (coolDownMs >= MIN_ADOPTED_MS && coolDown.extend(coolDownMs)) concurrency.halve()
+    if (openMs >= MIN_ADOPTED_MS) breaker.openFor(openMs)
+    this.#rejectQueued()
+  }
+
   #record(entered: BreakerCall, attempt: Attempt): void {
     const { concurrency, coolDown, breaker } = this.#options
     const error = 'error' in attempt ? attempt.error : undefined
@@ -82,9 +105,15 @@ export class UpstreamPolicy {
       coolDown.answered()
       if (code === undefined || code === 'job-not-found') concurrency.succeeded()
     }
+    const pause = { coolDownMs: coolDown.remainingMs, openMs: breaker.openMs }
+    if (code === 'upstream-throttled' || (failed && pause.openMs > 0)) this.#options.onPause(pause)
+    this.#rejectQueued()
+  }
+
+  #rejectQueued(): void {
     const problem = this.rejection()
     // A new problem for each waiting call, because the jitter differs.
-    if (problem) concurrency.rejectQueued(() => this.rejection() ?? problem)
+    if (problem) this.#options.concurrency.rejectQueued(() => this.rejection() ?? problem)
   }
 
   /** Replaces the `Retry-After` of a throttled attempt by the cool-down, which is the same for all callers. */

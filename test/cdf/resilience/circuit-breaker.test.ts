@@ -114,3 +114,28 @@ t.test('does not open on a success', async (t) => {
   end(true)
   t.equal(breaker.openMs, 5_000)
 })
+
+t.test('opens with the breaker of another replica, and then allows one probe', async (t) => {
+  const { clock, breaker, changes } = setUp()
+  breaker.openFor(3_000)
+  t.equal(breaker.openMs, 3_000)
+  breaker.openFor(1_000)
+  t.equal(breaker.openMs, 3_000, 'never shortened')
+  t.strictSame(changes, ['open'])
+  clock.advance(3_000)
+  t.equal(breaker.state, 'half-open')
+  const probe = breaker.enter()
+  t.equal(probe.isProbe, true)
+  breaker.openFor(9_000)
+  breaker.report(probe, false)
+  t.equal(breaker.openMs, 0, 'an own probe has the last word')
+  t.strictSame(changes, ['open', 'closed'])
+})
+
+t.test('stays open as long as the breaker of another replica', async (t) => {
+  const { breaker, changes, fail } = setUp()
+  fail(5)
+  breaker.openFor(10_000)
+  t.equal(breaker.openMs, 10_000)
+  t.strictSame(changes, ['open'])
+})

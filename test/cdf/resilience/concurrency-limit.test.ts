@@ -122,3 +122,34 @@ t.test(
     await Promise.all(all)
   },
 )
+
+t.test('with a maximum of 0, calls wait until it is raised', async (t) => {
+  const { concurrency, run, started } = setUp(8, 10)
+  concurrency.setMaximum(0)
+  const all = [run(), run(), run()]
+  await settle()
+  t.equal(started.length, 0)
+  concurrency.setMaximum(2)
+  await settle()
+  t.equal(started.length, 2)
+  concurrency.setMaximum(1)
+  started[0]?.resolve()
+  await settle()
+  t.equal(started.length, 2, 'running calls count')
+  started[1]?.resolve()
+  await settle()
+  t.equal(started.length, 3)
+  started[2]?.resolve()
+  await Promise.all(all)
+})
+
+t.test('a lower maximum does not undo what a 429 has halved', async (t) => {
+  const { concurrency } = setUp(8, 10)
+  concurrency.setMaximum(4)
+  concurrency.halve()
+  t.equal(concurrency.load.limit, 2)
+  concurrency.setMaximum(8)
+  t.equal(concurrency.load.limit, 2, 'half of what was allowed')
+  for (let success = 0; success < 10; success += 1) concurrency.succeeded()
+  t.equal(concurrency.load.limit, 3)
+})

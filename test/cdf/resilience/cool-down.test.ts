@@ -66,3 +66,26 @@ t.test('doubles the cool-down even if CDF always sends a short Retry-After', asy
     clock.advance(seconds * 1000)
   }
 })
+
+t.test('is extended by the cool-down of another replica, and never shortened', async (t) => {
+  const { clock, coolDown } = setUp()
+  t.equal(coolDown.extend(2_000), true)
+  t.equal(coolDown.remainingMs, 2_000)
+  t.equal(coolDown.extend(500), false)
+  t.equal(coolDown.remainingMs, 2_000)
+  t.equal(coolDown.extend(3_000), false)
+  clock.advance(3_000)
+  t.equal(coolDown.remainingMs, 0)
+})
+
+t.test('counts the cool-down of another replica when it doubles', async (t) => {
+  const { clock, coolDown } = setUp()
+  coolDown.extend(1_000)
+  clock.advance(1_000)
+  coolDown.throttled(undefined)
+  t.equal(coolDown.remainingMs, 2_000)
+  clock.advance(2_000)
+  coolDown.answered()
+  coolDown.throttled(undefined)
+  t.equal(coolDown.remainingMs, 1_000)
+})

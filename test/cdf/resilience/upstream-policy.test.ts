@@ -5,6 +5,7 @@ import { ConcurrencyLimit } from '../../../src/cdf/resilience/concurrency-limit.
 import { CoolDown } from '../../../src/cdf/resilience/cool-down.ts'
 import { UpstreamPolicy } from '../../../src/cdf/resilience/upstream-policy.ts'
 import { WaitingCallers } from '../../../src/cdf/resilience/waiting-callers.ts'
+import type { CallPause } from '../../../src/cdf/shared-limits.ts'
 import { ProblemError } from '../../../src/problems/problem.ts'
 import type { ProblemCode } from '../../../src/problems/problem-types.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
@@ -19,10 +20,12 @@ const problem = (code: ProblemCode, retryAfterSeconds?: number): Attempt => ({
 
 function setUp({ limit = 4, random = (): number => 0 } = {}) {
   const clock = new FakeClock()
+  const pauses: CallPause[] = []
   const policy = new UpstreamPolicy({
     concurrency: new ConcurrencyLimit(limit, 100),
     coolDown: new CoolDown({ now: clock.now, random: () => 0 }),
     breaker: new CircuitBreaker({ now: clock.now, onChange: () => {} }),
+    onPause: (pause) => pauses.push(pause),
     random,
   })
   const { signal } = new AbortController()
@@ -36,7 +39,7 @@ function setUp({ limit = 4, random = (): number => 0 } = {}) {
       pending.push(call)
       return call.promise
     })
-  return { clock, policy, end, start, pending }
+  return { pauses, clock, policy, end, start, pending }
 }
 
 t.test('rejects all calls after a 429 until the cool-down ends', async (t) => {
@@ -138,4 +141,54 @@ t.test('rejects the queued calls as soon as a call is throttled', async (t) => {
   pending[1]?.resolve(JOB)
   t.equal(await calls[1], JOB)
   t.equal(pending.length, 2)
+})
+
+t.test('tells the other replicas about a cool-down and an open circuit', async (t) => {
+  const { clock, pauses, end } = setUp()
+  await end(JOB)
+  await end(problem('upstream-rejected'))
+  t.strictSame(pauses, [])
+  await end(problem('upstream-throttled', 7))
+  t.strictSame(pauses, [{ coolDownMs: 7_000, openMs: 0 }])
+  clock.advance(7_000)
+  for (let call = 0; call < 5; call += 1) await end(problem('upstream-error'))
+  t.strictSame(pauses.slice(1), [{ coolDownMs: 0, openMs: 5_000 }])
+})
+
+t.test('pauses with another replica, and rejects the queued calls at once', async (t) => {
+  const { clock, policy, start, end, pending } = setUp({ limit: 4 })
+  const calls = Array.from({ length: 5 }, start)
+  await settle()
+  policy.adoptPause({ coolDownMs: 2_000, openMs: 0 })
+  await t.rejects(calls[4] as Promise<Attempt>, { code: 'upstream-throttled' })
+  await t.rejects(end(JOB), { code: 'upstream-throttled', retryAfterSeconds: 2 })
+  for (const call of pending) call.resolve(problem('upstream-rejected'))
+  await Promise.all(calls.slice(0, 4))
+  clock.advance(2_000)
+  const halved = Array.from({ length: 4 }, start)
+  await settle()
+  t.equal(pending.length - 4, 2, 'with half of the concurrency')
+  policy.adoptPause({ coolDownMs: 0, openMs: 3_000 })
+  t.match(policy.rejection(), { code: 'upstream-unavailable', retryAfterSeconds: 3 })
+  for (const call of pending) call.resolve(JOB)
+  await Promise.allSettled(halved)
+})
+
+t.test('ignores the last moments of a pause, which it has had itself', async (t) => {
+  const { policy } = setUp()
+  policy.adoptPause({ coolDownMs: 99, openMs: 99 })
+  t.equal(policy.rejection(), undefined)
+})
+
+t.test('makes no more calls than its share', async (t) => {
+  const { policy, start, pending } = setUp({ limit: 4 })
+  policy.setMaxConcurrency(1)
+  const calls = [start(), start()]
+  await settle()
+  t.equal(policy.callsInFlight, 1)
+  policy.setMaxConcurrency(4)
+  await settle()
+  t.equal(policy.callsInFlight, 2)
+  for (const call of pending) call.resolve(JOB)
+  await Promise.all(calls)
 })

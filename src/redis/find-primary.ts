@@ -1,0 +1,50 @@
+import type { NodeClient, RedisNode, RedisServer } from './redis-client.ts'
+import { parseRedisNode } from './redis-url.ts'
+
+const NO_CREDENTIALS = {
+  type: 'async-credentials-provider' as const,
+  credentials: async () => ({}),
+}
+
+/**
+ * Asks all sentinels for the primary and takes the first answer. It can be outdated for a moment after a failover.
+ * @param kind a client with the options for the primary
+ * @throws the error of the first sentinel if none of them has an answer
+ * @see https://redis.io/docs/latest/develop/reference/sentinel-clients/
+ */
+export async function findPrimary(
+  kind: NodeClient,
+  { nodes, sentinelName = '' }: RedisServer,
+): Promise<RedisNode> {
+  const withPassword = kind.duplicate({ database: 0 })
+  const withoutPassword = kind.duplicate({ database: 0, credentialsProvider: NO_CREDENTIALS })
+
+  async function ask(node: RedisNode, client: NodeClient): Promise<RedisNode> {
+    const socket = { ...client.options?.socket, ...node }
+    const sentinel = client.duplicate({ socket }).on('error', () => {})
+    try {
+      await sentinel.connect()
+      const command = ['SENTINEL', 'GET-MASTER-ADDR-BY-NAME', sentinelName]
+      const address: unknown = await sentinel.sendCommand(command)
+      const [host, port] = Array.isArray(address) ? address : []
+      const isIpv6 = `${host}`.includes(':')
+      const primary = parseRedisNode(isIpv6 ? `[${host}]:${port}` : `${host}:${port}`)
+      if (!primary) throw Object.assign(new Error('no primary'), { code: 'UNKNOWN_PRIMARY' })
+      return primary
+    } finally {
+      sentinel.destroy()
+    }
+  }
+
+  const answers = nodes.map((node) =>
+    ask(node, withoutPassword).catch((error: unknown) => {
+      // Sentinels that require a password have the same one as the primary.
+      if (/^(NOAUTH|WRONGPASS)/.test(String((error as Error).message)))
+        return ask(node, withPassword)
+      throw error
+    }),
+  )
+  return Promise.any(answers).catch(({ errors: [first] }: AggregateError) => {
+    throw first
+  })
+}

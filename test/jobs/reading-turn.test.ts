@@ -1,0 +1,166 @@
+import t from 'tap'
+import type { JobId } from '../../src/cdf/job-id.ts'
+import { parseJobId } from '../../src/cdf/job-id.ts'
+import { takeReadingTurn } from '../../src/jobs/reading-turn.ts'
+import type { JobLease, SharedJob } from '../../src/jobs/shared-jobs.ts'
+import { FakeClock } from '../support/fake-clock.ts'
+import { FAKE_LEASE_MS, FakeSharedJobs } from '../support/fake-shared-jobs.ts'
+import { settle } from '../support/wait.ts'
+
+const ID = parseJobId('7') as JobId
+const RESULT = { job: { jobId: '7', status: 'Running' }, knownForMs: 0, ttlMs: 30_000 }
+
+function setUp(maxAgeMs = 1_000) {
+  const clock = new FakeClock()
+  const shared = new FakeSharedJobs(clock)
+  /** Accepts younger results. */
+  const accept = (known: SharedJob): SharedJob | undefined =>
+    known.ageMs < maxAgeMs ? known : undefined
+  const take = (signal = new AbortController().signal, deadlineMs = 8_000, accepts = accept) =>
+    takeReadingTurn(ID, {
+      shared,
+      accept: accepts,
+      now: clock.now,
+      schedule: clock.schedule,
+      deadlineMs,
+      signal,
+    })
+  /** The lease of a turn. */
+  const leaseOf = async (turn: ReturnType<typeof take>) =>
+    ((await turn) as { lease: JobLease }).lease
+  return { clock, shared, take, leaseOf }
+}
+
+t.test('the first replica may read, and the others get its result', async (t) => {
+  const { shared, take, leaseOf } = setUp()
+  const lease = await leaseOf(take())
+  const others = [take(), take()]
+  await settle()
+  await lease.release(RESULT)
+  for (const other of others) t.match(await other, { result: { job: RESULT.job, ageMs: 0 } })
+  t.equal(shared.listeners, 0)
+})
+
+t.test('a result that is young enough makes a read unnecessary', async (t) => {
+  const { clock, take, leaseOf } = setUp()
+  await (await leaseOf(take())).release(RESULT)
+  clock.advance(999)
+  t.match(await take(), { result: { ageMs: 999 } })
+  clock.advance(1)
+  t.match(await take(), { lease: {} }, 'and the lease was free again')
+})
+
+t.test('after a read without a result, one of the others may read', async (t) => {
+  const { take, leaseOf } = setUp()
+  const lease = await leaseOf(take())
+  const others = [take(), take()]
+  await settle()
+  await lease.release()
+  const next = await leaseOf(Promise.race(others))
+  await next.release(RESULT)
+  const results = await Promise.all(others)
+  t.equal(results.filter((turn) => 'result' in turn).length, 1)
+})
+
+t.test(
+  'after the death of the holder, another replica may read as soon as the lease ends',
+  async (t) => {
+    const { clock, take, leaseOf } = setUp()
+    await leaseOf(take())
+    const other = take()
+    await settle()
+    clock.advance(FAKE_LEASE_MS)
+    t.match(await other, { waitedMs: FAKE_LEASE_MS })
+  },
+)
+
+t.test('a lost announcement delays a result until the lease would have ended', async (t) => {
+  const { clock, shared, take, leaseOf } = setUp(30_000)
+  const lease = await leaseOf(take())
+  const other = take()
+  await settle()
+  shared.losesMessages = true
+  await lease.release(RESULT)
+  clock.advance(FAKE_LEASE_MS - 1)
+  await settle()
+  t.equal(shared.listeners, 1, 'waits')
+  clock.advance(1)
+  t.match(await other, { result: { job: RESULT.job, ageMs: FAKE_LEASE_MS } })
+})
+
+t.test('a lease that was not needed delays nobody', async (t) => {
+  const { shared, take, leaseOf } = setUp()
+  const { acquire } = shared.leases
+  const lease = await leaseOf(take())
+  const [first, second] = [take(), take(undefined, undefined, () => undefined)]
+  shared.leases.acquire = async (jobId) => {
+    const turn = await acquire(jobId)
+    // The answer is on the way while the other one is refused.
+    if (turn.lease) await settle()
+    return turn
+  }
+  shared.store.get = async () => undefined
+  await lease.release(RESULT)
+  t.match(await first, { result: { job: RESULT.job } })
+  t.match(await second, { waitedMs: 0, lease: {} })
+})
+
+t.test('an announcement between the lookup and the wait is not missed', async (t) => {
+  const { shared, take, leaseOf } = setUp()
+  const lease = await leaseOf(take())
+  const { acquire } = shared.leases
+  let isFirst = true
+  shared.leases.acquire = async (jobId) => {
+    const turn = await acquire(jobId)
+    if (isFirst) {
+      isFirst = false
+      // Redis has looked it up; its answer is still on the way.
+      setImmediate(async () => {
+        await lease.release(RESULT)
+      })
+      await settle()
+      await settle()
+    }
+    return turn
+  }
+  t.match(await take(), { result: { job: RESULT.job } })
+})
+
+t.test('looks again at once if announcements can have been lost', async (t) => {
+  const { shared, take, leaseOf } = setUp()
+  const lease = await leaseOf(take())
+  const other = take()
+  await settle()
+  shared.losesMessages = true
+  await lease.release(RESULT)
+  shared.reset()
+  t.match(await other, { result: { job: RESULT.job } })
+})
+
+t.test('waits until its deadline', async (t) => {
+  const { clock, shared, take, leaseOf } = setUp()
+  await leaseOf(take())
+  const other = take(undefined, FAKE_LEASE_MS / 2)
+  await settle()
+  clock.advance(FAKE_LEASE_MS / 2)
+  await t.rejects(other, { code: 'upstream-timeout' })
+  t.equal(shared.listeners, 0)
+  t.equal(clock.timers.size, 0)
+})
+
+t.test('ends with the signal, and gives back a lease that it has just got', async (t) => {
+  const { clock, shared, take, leaseOf } = setUp()
+  const early = new AbortController()
+  const aborted = take(early.signal)
+  early.abort(new Error('gone'))
+  await t.rejects(aborted, { message: 'gone' })
+  const lease = await leaseOf(take())
+  t.ok(lease, 'the lease is free')
+  const late = new AbortController()
+  const waiting = take(late.signal)
+  await settle()
+  late.abort(new Error('gone'))
+  await t.rejects(waiting, { message: 'gone' })
+  t.equal(shared.listeners, 0)
+  t.equal(clock.timers.size, 0)
+})
