@@ -52,7 +52,6 @@ const labels = (page: Page) =>
 for (const [width, layout] of [
   [1280, 'a table'],
   [400, 'cards'],
-  [320, 'cards'],
 ] as const) {
   t.test(
     `the demo page shows all fields of all jobs as ${layout} at ${width} px`,
