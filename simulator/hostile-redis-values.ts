@@ -1,11 +1,11 @@
 import type { RedisServerProcess } from './redis-server.ts'
 
-/** How long a false replica claims a share of the limits; milliseconds. */
+/** How long the false replica claims its share of the limits; milliseconds. */
 export const FALSE_REPLICA_MS = 1_000
 
 const TEXTS = ['', '\u0000', '1 1 0\n{}', '9'.repeat(100_000), '{"jobId":"1"}']
 
-/** Overwrites the keys of the service with garbage, adds false replicas, and publishes false messages. */
+/** Overwrites the keys of the service with garbage, adds a replica that claims all calls to CDF, and publishes false messages. */
 export async function writeHostileValues(
   { command, keys }: RedisServerProcess,
   random: () => number,
@@ -13,7 +13,7 @@ export async function writeHostileValues(
   for (const key of await keys('cdf-job-quality:*')) {
     if (key.endsWith(':replicas')) {
       const claim = `999999 ${Date.now() + FALSE_REPLICA_MS} 0`
-      await command('HSET', key, `hostile ${random()}`, claim)
+      await command('HSET', key, 'hostile', claim)
       const channel = key.replace(/replicas$/, 'limits')
       await command('SPUBLISH', channel, `hostile ${'x'.repeat(1_000)}`)
     } else if (random() < 0.3) {

@@ -61,6 +61,9 @@ export async function startReplica(
     child.kill('SIGKILL')
     await once(child, 'exit')
   }
+  const endWithProcess = () => child.kill('SIGKILL')
+  process.once('exit', endWithProcess)
+  child.once('exit', () => process.off('exit', endWithProcess))
   t.teardown(kill)
   const url = await listening.promise
   await untilStatus(`${url}/health/ready`, 200)

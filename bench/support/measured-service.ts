@@ -79,7 +79,9 @@ export async function startServiceProcess(
   jobId: string,
   environment: Record<string, string> = {},
 ): Promise<ServiceProcess> {
-  const [port, metricsPort] = [await freePort(), await freePort()]
+  const port = await freePort()
+  let metricsPort = port
+  while (metricsPort === port) metricsPort = await freePort()
   const token = await simulator.identityProvider.signCallerToken()
   const probe = `data:text/javascript,${encodeURIComponent(PROBE)}`
   const server = resolve(import.meta.dirname, '../../src/server.ts')
