@@ -2,11 +2,37 @@ import { globSync } from 'node:fs'
 import t from 'tap'
 
 /**
- * Runs each test file with plain Node. Otherwise tap preloads modules for mocks and coverage into each process, also
- * into those that tests start, which costs a fifth of the CPU time of the suite.
+ * The tests of these folders share a process, because to load and to compile the service takes longer than most tests.
+ * The other files start processes themselves, or change the process.
  */
-const files = globSync('test/**/*.test.ts', { exclude: ['**/node_modules'] }).sort()
+const FOLDERS = [
+  'auth',
+  'cdf',
+  'client',
+  'fleet',
+  'jobs',
+  'limits',
+  'openapi',
+  'plugins',
+  'robustness',
+  'routes',
+  'telemetry',
+  'tools',
+].map((name) => `test/${name}`)
+const files = globSync('test/**/*.test.ts', { exclude: ['**/node_modules'] })
+  .filter((file) => !FOLDERS.some((folder) => file.startsWith(`${folder}/`)))
+  .sort()
+
 // Many tests wait for timers and other processes more than they compute.
 t.jobs = 4
-for (const file of files)
-  t.spawn('env', ['-u', 'NODE_OPTIONS', process.execPath, file], { timeout: 180_000 }, file)
+for (const folder of FOLDERS) run(folder, 'test/support/run-folder.ts', folder)
+for (const file of files) run(file, file)
+
+/**
+ * Runs plain Node. Otherwise tap preloads modules for mocks and coverage into each process, also into those that tests
+ * start, which costs a fifth of the CPU time of the suite.
+ */
+function run(name: string, ...args: string[]): void {
+  const command = ['-u', 'NODE_OPTIONS', process.execPath, ...args]
+  t.spawn('env', command, { timeout: 180_000 }, name)
+}
