@@ -9,6 +9,7 @@ import type { VariableName } from '../../src/config/environment.ts'
 import { VARIABLES } from '../../src/config/environment.ts'
 import type { Container } from '../support/manifests.ts'
 import {
+  assertRestricted,
   FOLDERS,
   ofKind,
   readKustomization,
@@ -149,18 +150,7 @@ t.test('the network policy allows the required ports only', async (t) => {
 })
 
 t.test('pods have the most restrictive security settings', async (t) => {
-  t.match(pod.spec, {
-    automountServiceAccountToken: false,
-    enableServiceLinks: false,
-    securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
-  })
-  // A number, because the kubelet cannot check that a user name is not root.
-  t.ok(pod.spec.securityContext.runAsUser > 0)
-  t.strictSame(container.securityContext, {
-    allowPrivilegeEscalation: false,
-    readOnlyRootFilesystem: true,
-    capabilities: { drop: ['ALL'] },
-  })
+  assertRestricted(t, pod.spec)
   for (const name of ['hostNetwork', 'hostPID', 'hostIPC']) t.notOk(name in pod.spec)
   t.strictSame(Object.keys(container.resources.limits), ['memory'])
   const { labels } = ofKind(resources, 'Namespace').metadata

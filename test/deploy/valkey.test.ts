@@ -8,7 +8,13 @@ import { parse } from 'yaml'
 import { parseRedisUrl } from '../../src/redis/redis-url.ts'
 import { freePort } from '../support/local-server.ts'
 import type { Container, Kinds } from '../support/manifests.ts'
-import { ofKind, readResources, selects, variablesOf } from '../support/manifests.ts'
+import {
+  assertRestricted,
+  ofKind,
+  readResources,
+  selects,
+  variablesOf,
+} from '../support/manifests.ts'
 import { skipWithoutRedis } from '../support/redis-server.ts'
 import { startService } from '../support/start-service.ts'
 import { until } from '../support/wait.ts'
@@ -86,17 +92,7 @@ t.test('both sides read the same password from the Secret, as a file', async (t)
 })
 
 t.test('Valkey has the most restrictive security settings and one pod', async (t) => {
-  t.match(pod.spec, {
-    automountServiceAccountToken: false,
-    enableServiceLinks: false,
-    securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
-  })
-  t.ok(pod.spec.securityContext.runAsUser > 0)
-  t.strictSame(container.securityContext, {
-    allowPrivilegeEscalation: false,
-    readOnlyRootFilesystem: true,
-    capabilities: { drop: ['ALL'] },
-  })
+  assertRestricted(t, pod.spec)
   t.match(deployment.spec, { replicas: 1, strategy: { type: 'Recreate' } })
   t.match(container.image, /^valkey\/valkey:8\.\d+\.\d+-alpine$/, 'an exact version')
   t.match(await read('compose.yaml'), `image: ${container.image}\n`)

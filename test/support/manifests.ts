@@ -1,5 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import type { Test } from 'tap'
 import { parse, parseAllDocuments } from 'yaml'
 
 const root = resolve(import.meta.dirname, '../..')
@@ -197,4 +198,20 @@ function pathsIn(value: unknown, path = ''): string[] {
     `${path}/${key}`,
     ...pathsIn(member, `${path}/${key}`),
   ])
+}
+
+/** Asserts the most restrictive security settings for a pod with one container. */
+export function assertRestricted(t: Test, { containers: [container], ...pod }: PodSpec): void {
+  t.match(pod, {
+    automountServiceAccountToken: false,
+    enableServiceLinks: false,
+    securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
+  })
+  // A number, because the kubelet cannot check that a user name is not root.
+  t.ok(pod.securityContext.runAsUser > 0)
+  t.strictSame(container?.securityContext, {
+    allowPrivilegeEscalation: false,
+    readOnlyRootFilesystem: true,
+    capabilities: { drop: ['ALL'] },
+  })
 }
