@@ -291,6 +291,29 @@ t.test('an announcement replaces a key of another type', { skip }, async (t) => 
   t.equal(await command('XLEN', KEYS.announcements), ':1\r\n')
 })
 
+t.test('an announcement replaces a stream that takes no entry any more', { skip }, async (t) => {
+  const { announcements } = await connect(t)
+  const last = '18446744073709551615-18446744073709551615'
+  await command('XADD', KEYS.announcements, last, 'read', 'other 9')
+  announcements.announce(ID)
+  await until(async () => Number((await command('PTTL', KEYS.announcements)).slice(1)) > 0)
+  t.notMatch(await command('XRANGE', KEYS.announcements, '-', '+'), 'other 9')
+})
+
+t.test('a stream with too long entries is deleted', { skip }, async (t) => {
+  const { announcements } = await connect(t)
+  const heard: unknown[] = []
+  announcements.subscribe((jobId) => heard.push(jobId))
+  const long = `other 8${'x'.repeat(1_000)}`
+  await command('XADD', KEYS.announcements, '*', 'read', long)
+  await until(async () => (await command('EXISTS', KEYS.announcements)) === ':0\r\n')
+  await command('XADD', KEYS.announcements, '*', 'read', 'other 9', 'more', long)
+  await until(async () => (await command('EXISTS', KEYS.announcements)) === ':0\r\n')
+  await command('XADD', KEYS.announcements, '*', 'read', 'other 7')
+  await until(() => heard.length > 0)
+  t.strictSame(heard, ['7'])
+})
+
 t.test('every key expires', { skip }, async (t) => {
   const { lease, announcements } = await connect(t)
   const { lease: held } = await lease()
