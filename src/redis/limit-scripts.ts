@@ -55,7 +55,8 @@ end
 return { replicas, share, remaining(KEYS[2]), remaining(KEYS[3]) }`
 
 /**
- * Starts a cool-down and an open time of the circuit breaker, or extends them, and publishes a message.
+ * Starts a cool-down and an open time of the circuit breaker, or extends them, and publishes a message. Without memory, publishes
+ * it only.
  *
  * Arguments: both times in milliseconds, the greatest valid one, channel, message.
  */
@@ -63,7 +64,7 @@ export const PAUSE = `
 for index = 1, 2 do
   local ms, ttl = tonumber(ARGV[index]), redis.call('PTTL', KEYS[index])
   if ms > 0 and (ttl < ms or ttl > tonumber(ARGV[3])) then
-    redis.call('SET', KEYS[index], '1', 'PX', ms)
+    redis.pcall('SET', KEYS[index], '1', 'PX', ms)
   end
 end
 return redis.call('SPUBLISH', ARGV[4], ARGV[5])`

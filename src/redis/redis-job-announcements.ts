@@ -19,22 +19,35 @@ const MAX_ENTRIES = 1_000
 const STREAM_TTL_MS = 10_000
 const MAX_MESSAGE_LENGTH = 150
 
-/** Adds an entry to the stream and publishes it. Without memory or the right for the stream, publishes it only. */
+/**
+ * Adds an entry to the stream and publishes it. Without memory or the right for the stream, publishes it only. Replaces a key
+ * of another type, and a stream that takes no entry any more.
+ */
 const ANNOUNCE = `
 local add = { 'XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*', 'read', ARGV[1] }
 local id = redis.pcall(unpack(add))
-if id.err and string.find(id.err, 'WRONGTYPE', 1, true) then
+local err = id.err or ''
+if string.find(err, 'WRONGTYPE', 1, true) or string.find(err, 'last possible ID', 1, true) then
   redis.call('DEL', KEYS[1])
   id = redis.pcall(unpack(add))
 end
 if id.err then id = '-' else redis.call('PEXPIRE', KEYS[1], ARGV[3]) end
 return redis.call('SPUBLISH', KEYS[1], id .. ' ' .. ARGV[1])`
 
-/** Returns the entries after an id, or all if that entry is gone: the stream can have been trimmed, or be a new one. */
+/**
+ * Returns the entries after an id, or all if that entry is gone: the stream can have been trimmed, or be a new one. Ignores
+ * entries that are longer than a message, and deletes the stream then: nobody could read them in time.
+ */
 const CATCH_UP = `
 local known = redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1])
 local from = known[1] and '(' .. ARGV[1] or '-'
-return redis.call('XRANGE', KEYS[1], from, '+', 'COUNT', ARGV[2])`
+local entries = {}
+for _, entry in ipairs(redis.call('XRANGE', KEYS[1], from, '+', 'COUNT', ARGV[2])) do
+  local bytes = 0
+  for _, text in ipairs(entry[2]) do bytes = bytes + #text end
+  if bytes > tonumber(ARGV[3]) then redis.call('DEL', KEYS[1]) else table.insert(entries, entry) end
+end
+return entries`
 
 /**
  * Announcements through Redis: a message for speed, and an entry in a stream in case that the message is lost. Both hold the
@@ -80,7 +93,8 @@ export class RedisJobAnnouncements implements JobAnnouncements {
 
   async #catchUp(): Promise<number> {
     const { redis, stream } = this.#options
-    const entries = await redis.eval(CATCH_UP, [stream], [this.#lastId, MAX_ENTRIES])
+    const args = [this.#lastId, MAX_ENTRIES, MAX_MESSAGE_LENGTH]
+    const entries = await redis.eval(CATCH_UP, [stream], args)
     for (const [id, fields] of Array.isArray(entries) ? entries : []) {
       this.#lastId = `${id}`
       const [sender, job] = `${fields?.[1]}`.slice(0, MAX_MESSAGE_LENGTH).split(' ')

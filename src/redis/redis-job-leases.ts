@@ -86,7 +86,9 @@ export class RedisJobLeases implements JobLeases {
     let cancelRenewal = () => {}
     const renew = async () => {
       const isHeld = await redis.eval(RENEW, [lease], [token, LEASE_MS])
-      if (isHeld === 1 && !isReleased) cancelRenewal = schedule(RENEW_MS, renew)
+      // Without an answer in time, the lease can still be held.
+      const canBeHeld = isHeld === 1 || (isHeld === undefined && redis.isAvailable)
+      if (canBeHeld && !isReleased) cancelRenewal = schedule(RENEW_MS, renew)
     }
     // Many leases are released at once, because the result is known.
     cancelRenewal = schedule(0, renew)

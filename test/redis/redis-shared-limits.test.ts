@@ -72,6 +72,16 @@ t.test(
   },
 )
 
+t.test('a full Redis delivers pauses', { skip }, async (t) => {
+  const full = await startRedis(t)
+  const fleet = new LimitedFleet(t, full)
+  const [a, b] = [await fleet.join(), await fleet.join()]
+  await full.command('CONFIG', 'SET', 'maxmemory', '1')
+  a.limits.pause({ coolDownMs: 9_000, openMs: 5_000 })
+  await until(() => b.member.pauses.length > 0)
+  t.strictSame(b.member.pauses, [{ coolDownMs: 9_000, openMs: 5_000 }])
+})
+
 t.test('a lost message about a pause is made up for within a second', options, async (t) => {
   const fleet = new LimitedFleet(t, server)
   const { keys } = fleet
