@@ -43,7 +43,7 @@ export async function startRedisServer(...options: string[]): Promise<RedisServe
     // Ctrl-C in the terminal does not end it before the service.
     child = spawn('redis-server', args, { stdio: 'ignore', detached: true })
     const failed = once(child, 'error').then(([error]) => Promise.reject(error))
-    // It never fails later, when nobody waits for it.
+    // It never fails later, when no caller waits for it.
     failed.catch(() => {})
     while (!(await Promise.race([canConnect(port), failed]))) await sleep(10)
   }

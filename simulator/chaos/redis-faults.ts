@@ -6,8 +6,8 @@ import type { RedisServerProcess } from '../redis-server.ts'
 const MAX_MS = 600
 
 /**
- * Injects one fault of Redis after the other: it hangs, is killed, full or emptied, loses its connections, or somebody
- * else writes to the keys of the service.
+ * Injects one fault of Redis after the other: it hangs, is killed, full or emptied, loses its connections, or another program
+ * writes to the keys of the service.
  * @param endMs when to stop, a time of `performance.now()`. Redis works when this resolves
  */
 export async function injectRedisFaultsUntil(

@@ -4,7 +4,7 @@
  *
  * The claim that others see is never smaller than what the replica uses, and no replica gets more than the claims of the
  * others leave, so the sum stays within the limit, or the number of replicas if that is greater. If it does not, because
- * replicas have worked alone or somebody else has written entries, each gets an equal share. A replica that has come back
+ * replicas have worked alone or another program has written entries, each gets an equal share. A replica that has come back
  * does not get more than it uses for some time, because others can still be missing. The time is that of Redis. Invalid and
  * expired entries are removed.
  *

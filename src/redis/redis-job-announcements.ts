@@ -36,7 +36,7 @@ return redis.call('SPUBLISH', KEYS[1], id .. ' ' .. ARGV[1])`
 
 /**
  * Returns the entries after an id, or all if that entry is gone: the stream can have been trimmed, or be a new one. Ignores
- * entries that are longer than a message, and deletes the stream then: nobody could read them in time.
+ * entries that are longer than a message, and deletes the stream then: it could not be read in time.
  */
 const CATCH_UP = `
 local known = redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1])

@@ -64,7 +64,7 @@ export class RedisJobLeases implements JobLeases {
   async acquire(jobId: JobId): ReturnType<JobLeases['acquire']> {
     const { redis, keys, timeoutMs } = this.#options
     const token = randomUUID()
-    // Short until Redis has answered: if the answer is lost, nobody holds the lease.
+    // Short until Redis has answered: if the answer is lost, no replica renews the lease.
     const ttlMs = Math.min(UNCONFIRMED_LIMITS * timeoutMs, LEASE_MS)
     const args = [token, ttlMs, LEASE_MS, MAX_STORED_BYTES]
     const answer = await redis.eval(ACQUIRE, [keys.lease(jobId), keys.result(jobId)], args)
