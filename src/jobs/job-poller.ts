@@ -166,11 +166,8 @@ export class JobPoller {
     const { jobId, controller } = poll
     const { requestId, traceparent, caller } = subscription
     const { signal } = controller
-    const context = { requestId, traceparent, caller, signal }
-    const result = this.#options.reader.read(
-      jobId,
-      maxSharedAgeMs === undefined ? context : { ...context, maxSharedAgeMs },
-    )
+    const context = { requestId, traceparent, caller, signal, maxSharedAgeMs }
+    const result = this.#options.reader.read(jobId, context)
     if (!(result instanceof Promise)) {
       this.#update(poll, result)
       return

@@ -22,7 +22,7 @@ export interface ReadContext {
   /** Aborts when the caller disconnects. */
   readonly signal: AbortSignal
   /** Greatest age of a pending result of another replica, milliseconds; default: its freshness lifetime. */
-  readonly maxSharedAgeMs?: number
+  readonly maxSharedAgeMs?: number | undefined
 }
 
 /** Receives results. */

@@ -46,10 +46,9 @@ export async function takeReadingTurn<Result>(
       if (turn.lease) {
         // Another replica may have read the job since the lookup.
         const late = turn.known && accept(turn.known)
-        if (late === undefined && !signal.aborted) return { lease: turn.lease, waitedMs }
-        turn.lease.release()
+        if (late !== undefined || signal.aborted) turn.lease.release()
         signal.throwIfAborted()
-        return { result: late as Result }
+        return late === undefined ? { lease: turn.lease, waitedMs } : { result: late }
       }
       signal.throwIfAborted()
       const cancel = schedule(Math.min(turn.heldForMs, deadlineMs - waitedMs), announced.resolve)

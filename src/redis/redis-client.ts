@@ -1,8 +1,8 @@
 import type { RedisClientOptions as ConnectionOptions, RedisClientType } from '@redis/client'
+import { createClient, createCluster, ErrorReply } from '@redis/client'
 import { findPrimary } from './find-primary.ts'
 import { RedisRejectionError } from './redis-rejection-error.ts'
 
-type RedisLibrary = typeof import('@redis/client')
 /** A client of the library for one server process. */
 export type NodeClient = RedisClientType
 
@@ -53,27 +53,16 @@ const PING_INTERVAL_MS = 1_000
 /** Commands that wait for their answer. Beyond it, a command fails at once. */
 const MAX_QUEUED_COMMANDS = 10_000
 
-/**
- * Returns a function that creates clients for a server. The library is loaded only here, so that a service without Redis
- * does not load it.
- */
-export async function redisClients(
-  server: RedisServer,
-): Promise<(options: RedisClientOptions) => RedisClient> {
-  const library = await import('@redis/client')
+/** Returns a function that creates clients for a server. */
+export function redisClients(server: RedisServer): (options: RedisClientOptions) => RedisClient {
   const connection = connectionOptions(server)
   // The library takes 50 ms for each new kind of client, so all nodes get duplicates of one.
-  const node: NodeClient = library.createClient(connection)
-  const toError = (error: unknown) =>
-    error instanceof library.ErrorReply ? new RedisRejectionError(error.message) : error
-  const rethrow = (error: unknown) => {
-    throw toError(error)
-  }
+  const node: NodeClient = createClient(connection)
   return (options) => {
-    const onError = (error: unknown) => options.onError(toError(error))
+    const onError = (error: unknown) => options.onError(toRejection(error))
     const client =
       server.mode === 'cluster'
-        ? clusterClient(library.createCluster, connection, server, { ...options, onError })
+        ? clusterClient(connection, server, { ...options, onError })
         : nodeClient(node, server, { ...options, onError })
     return {
       connect: () => client.connect().catch(rethrow),
@@ -81,6 +70,14 @@ export async function redisClients(
       destroy: () => client.destroy(),
     }
   }
+}
+
+function toRejection(error: unknown): unknown {
+  return error instanceof ErrorReply ? new RedisRejectionError(error.message) : error
+}
+
+function rethrow(error: unknown): never {
+  throw toRejection(error)
 }
 
 function connectionOptions({ tls, database, username, readPassword }: RedisServer) {
@@ -138,7 +135,6 @@ function nodeClient(
 
 /** The client of a cluster. It follows redirections by itself. */
 function clusterClient(
-  createCluster: RedisLibrary['createCluster'],
   connection: ReturnType<typeof connectionOptions>,
   server: RedisServer,
   { channels, onMessage, onError }: RedisClientOptions,

@@ -6,7 +6,7 @@ import { RedisRejectionError } from './redis-rejection-error.ts'
 
 /** Options of {@link RedisConnection}. */
 export interface RedisConnectionOptions {
-  createClient: (options: RedisClientOptions) => Promise<RedisClient>
+  createClient: (options: RedisClientOptions) => RedisClient
   /** The key that is written to find out whether Redis accepts writes. */
   probeKey: string
   /** Limit for one command; milliseconds. */
@@ -52,7 +52,6 @@ export class RedisConnection {
   #isResponsive = false
   /** What was reported; `undefined` until the first attempt has ended. */
   #isAvailable: boolean | undefined
-  #isClosed = false
 
   constructor(options: RedisConnectionOptions) {
     this.#options = options
@@ -80,12 +79,11 @@ export class RedisConnection {
 
   /** Connects, and tries again until it succeeds. Resolves after the first attempt. */
   async open(): Promise<void> {
-    const client = await this.#options.createClient({
+    const client: RedisClient = this.#options.createClient({
       channels: [...this.#listeners.keys()],
       onMessage: (channel, message) => this.#listeners.get(channel)?.(message),
       onError: (error) => this.#fail(client, error),
     })
-    if (this.#isClosed) return client.destroy()
     this.#client = client
     try {
       await this.#pending.within(client.connect(), CONNECT_MS)
@@ -119,7 +117,6 @@ export class RedisConnection {
   }
 
   close(): void {
-    this.#isClosed = true
     this.#isAvailable = false
     this.#isResponsive = false
     this.#cancelTimers()

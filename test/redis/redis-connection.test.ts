@@ -24,7 +24,7 @@ function setUp({ connect = async () => {} }: { connect?: () => Promise<void> } =
   const commands: string[] = []
   const interruptions: boolean[] = []
   const redis = new RedisConnection({
-    createClient: async (options) => {
+    createClient: (options) => {
       const client: FakeClient = {
         options,
         pending: [],

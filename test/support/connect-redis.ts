@@ -34,7 +34,7 @@ export function redisConnection(
     ...server,
   })
   const redis = new RedisConnection({
-    createClient: async (options) => (await clients)(options),
+    createClient: clients,
     probeKey: KEYS.probe,
     timeoutMs,
     now: () => performance.now(),

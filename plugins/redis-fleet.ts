@@ -1,0 +1,75 @@
+import { randomUUID } from 'node:crypto'
+import type { FastifyInstance } from 'fastify'
+import type { JobId } from '../src/cdf/job-id.ts'
+import type { RedisServer } from '../src/redis/redis-client.ts'
+import { redisClients } from '../src/redis/redis-client.ts'
+import { RedisConnection } from '../src/redis/redis-connection.ts'
+import { RedisJobAnnouncements } from '../src/redis/redis-job-announcements.ts'
+import { RedisJobLeases } from '../src/redis/redis-job-leases.ts'
+import { RedisJobStore } from '../src/redis/redis-job-store.ts'
+import { RedisKeys } from '../src/redis/redis-keys.ts'
+import { RedisSharedLimits } from '../src/redis/redis-shared-limits.ts'
+import type { Fleet, FleetOptions } from './fleet.ts'
+
+/** Options of {@link connectFleet}. */
+export interface RedisFleetOptions extends Omit<FleetOptions, 'redis'> {
+  redis: { server: RedisServer; keyPrefix: string; timeoutMs: number }
+}
+
+/** Each kind of rejected command is logged once, up to this number of kinds. */
+const MAX_LOGGED = 10
+
+/** Shares jobs and limits through Redis, from the start of the application to its end. */
+export function connectFleet(app: FastifyInstance, options: RedisFleetOptions): Fleet {
+  const { cdf, clientId, maxConcurrency, now, schedule } = options
+  const { server, keyPrefix: prefix, timeoutMs } = options.redis
+  const metrics = app.metrics.addRedisMetrics()
+  const keys = new RedisKeys({ prefix, project: cdf.project, cdfUrl: cdf.baseUrl, clientId })
+  const replica = randomUUID()
+  const logged = new Set<string>()
+  /** Whether a line of this kind has not been logged yet. */
+  const isFirst = (kind: string) =>
+    logged.size < MAX_LOGGED && !logged.has(kind) && logged.add(kind)
+
+  const redis = new RedisConnection({
+    createClient: redisClients(server),
+    probeKey: keys.probe,
+    timeoutMs,
+    now,
+    schedule,
+    onStateChange: (isAvailable, reason) => {
+      if (isAvailable) app.log.info('Redis available')
+      else app.log.warn({ reason }, 'Redis unavailable')
+      if (!isAvailable) limits.skipStart()
+    },
+    onInterruption: () => announcements.reset(),
+    onCommand: (outcome, reason) => {
+      metrics.commands.inc({ outcome })
+      if (outcome === 'rejected' && isFirst(`${reason}`))
+        app.log.warn({ reason }, 'Redis rejected a command')
+    },
+  })
+  const store = new RedisJobStore(redis, keys, (outcome) => {
+    metrics.lookups.inc({ outcome })
+    if (outcome === 'invalid' && isFirst(outcome)) app.log.warn('invalid value in Redis ignored')
+  })
+  const stream = keys.announcements
+  const announcements = new RedisJobAnnouncements({ redis, stream, replica })
+  const onRelease = (jobId: JobId) => announcements.announce(jobId)
+  const leases = new RedisJobLeases({ redis, keys, timeoutMs, now, schedule, onRelease })
+  const limits = new RedisSharedLimits({ redis, keys, replica, maxConcurrency, schedule })
+
+  app.metrics.onScrape(() => {
+    metrics.available.set(redis.isAvailable ? 1 : 0)
+    metrics.replicas.set(limits.replicas)
+  })
+  app.addHook('onReady', async () => {
+    redis.open()
+  })
+  app.addHook('onClose', async () => {
+    await limits.stop()
+    redis.close()
+  })
+
+  return { jobs: { store, leases, announcements }, limits }
+}
