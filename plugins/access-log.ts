@@ -33,35 +33,25 @@ export const accessLogPlugin = fp(
     app.decorateReply('problemCode')
     app.decorateReply('readSummary')
     app.decorateRequest('isUnlogged', false)
-    app.addHook('onResponse', (request, reply, done) => {
-      record(request, reply, reply.statusCode)
-      done()
-    })
-    app.onAbort(recordAborted)
+    app.onReplyEnd(record)
     app.addHook('onClose', async () => destinations.close())
   },
   { name: 'access-log', dependencies: ['metrics', 'request-trace', 'open-replies'] },
 )
 
 /** For a request that Fastify rejects before its hooks: records it when its response closes. */
-export function recordOnClose(request: FastifyRequest, reply: FastifyReply): void {
-  reply.raw.once('close', () => {
-    if (reply.raw.writableFinished) record(request, reply, reply.statusCode)
-    else recordAborted(reply)
-  })
-}
-
-function recordAborted(reply: FastifyReply): void {
-  const { request, raw: response } = reply
-  if (!response.headersSent) getSpanRecorder()?.abort(request.raw)
-  record(request, reply, response.headersSent ? reply.statusCode : CLIENT_CLOSED_REQUEST)
+export function recordOnClose(reply: FastifyReply): void {
+  reply.raw.once('close', () => record(reply))
 }
 
 /**
  * The log line holds the route's pattern and never the URL, which can hold secrets. Successful probes are logged at
  * `debug`, 5xx at `warn`.
  */
-function record(request: FastifyRequest, reply: FastifyReply, status: number): void {
+function record(reply: FastifyReply): void {
+  const { request, raw: response } = reply
+  const status = response.headersSent ? reply.statusCode : CLIENT_CLOSED_REQUEST
+  if (!response.headersSent) getSpanRecorder()?.abort(request.raw)
   const { method, server, caller } = request
   const route = request.routeOptions.url ?? request.knownRoute
   const { problemCode: code, readSummary, elapsedTime: durationMs } = reply

@@ -11,15 +11,16 @@ const MAX_OPEN_PER_CONNECTION = 32
  */
 const MAX_CONNECTIONS = 10_240
 
-/** Decorates `app.openReplies` and `app.onAbort`, and bounds connections and pipelined requests. */
+/** Decorates `app.openReplies` and `app.onReplyEnd`, and bounds connections and pipelined requests. */
 export const openRepliesPlugin = fp(
   async function openReplies(app) {
-    const abortListeners: ((reply: FastifyReply) => void)[] = []
-    const openReplies = new OpenResponses<FastifyReply>((reply) => {
-      for (const listener of abortListeners) listener(reply)
-    })
+    const listeners: ((reply: FastifyReply) => void)[] = []
+    const onEnd = (reply: FastifyReply) => {
+      for (const listener of listeners) listener(reply)
+    }
+    const openReplies = new OpenResponses(onEnd)
     app.decorate('openReplies', openReplies)
-    app.decorate('onAbort', (listener) => abortListeners.push(listener))
+    app.decorate('onReplyEnd', (listener) => listeners.push(listener))
     app.server.maxConnections = MAX_CONNECTIONS
     app.addHook('onRequest', ({ socket }, reply, done) => {
       if (openReplies.add(socket, reply) > MAX_OPEN_PER_CONNECTION) socket.destroy()
@@ -29,6 +30,7 @@ export const openRepliesPlugin = fp(
     })
     app.addHook('onResponse', ({ socket }, reply, done) => {
       openReplies.remove(socket, reply)
+      onEnd(reply)
       done()
     })
   },
@@ -38,7 +40,7 @@ export const openRepliesPlugin = fp(
 declare module 'fastify' {
   interface FastifyInstance {
     openReplies: OpenResponses<FastifyReply>
-    /** Registers a listener for replies that were not sent completely when their connection closed. */
-    onAbort: (listener: (reply: FastifyReply) => void) => void
+    /** Registers a listener for each reply that was sent or whose connection closed before. */
+    onReplyEnd: (listener: (reply: FastifyReply) => void) => void
   }
 }

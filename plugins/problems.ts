@@ -39,7 +39,7 @@ export function answerFrameworkError(
   request: FastifyRequest,
   reply: FastifyReply,
 ): void {
-  recordOnClose(request, reply)
+  recordOnClose(reply)
   reply.header('x-request-id', request.id)
   reply.headers(request.server.corsHeadersFor(request.headers.origin))
   if (request.server.lifeCycle.draining) reply.header('connection', 'close')

@@ -1,3 +1,6 @@
+import { enableCompileCache } from 'node:module'
+import { join } from 'node:path'
+
 /**
  * The process entry. It handles signals before it loads the service, which takes most of the time of a start: process 1
  * of a container ignores a signal that it does not handle.
@@ -11,6 +14,9 @@ function stopEarly(signal: NodeJS.Signals): void {
 }
 
 for (const signal of SIGNALS) process.on(signal, stopEarly)
+// Makes the next start a third shorter. Without write access, Node reads what is there. Not in Node's default folder, which
+// other users of the machine can write.
+enableCompileCache(join(import.meta.dirname, '../node_modules/.cache/compile'))
 const { runService } = await import('./run-service.ts')
 await runService(process.env, () => {
   for (const signal of SIGNALS) process.off(signal, stopEarly)

@@ -1,5 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import { PROBLEM_CODES } from '../problems/problem-types.ts'
+import { BufferedHistogram } from './buffered-histogram.ts'
 
 const PREFIX = 'cdf_job_quality_'
 
@@ -18,7 +19,7 @@ export class Metrics {
   readonly #registry = new Registry()
   readonly #collectors: (() => void)[] = []
 
-  readonly requests = new Histogram({
+  readonly requests = new BufferedHistogram({
     name: 'http_request_duration_seconds',
     help: 'Duration of HTTP requests until the response was sent or the caller disconnected.',
     labelNames: ['method', 'route', 'status', 'mode'],

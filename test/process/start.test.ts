@@ -1,3 +1,5 @@
+import { readdir } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import type { Test } from 'tap'
 import t from 'tap'
 import { startSimulator } from '../../simulator/upstream/start-simulator.ts'
@@ -48,3 +50,18 @@ t.test(
     for (const name of ON_DEMAND) t.ok(loadedOnDemand.includes(name), name)
   },
 )
+
+t.test('keeps compiled code in node_modules for the next start', async (t) => {
+  const preload = `import { getCompileCacheDir } from 'node:module'
+    process.on('exit', () => console.log('compile cache:', getCompileCacheDir()))`
+  // Without a configuration, the service exits with 78.
+  const { ended, output } = startProcess(
+    t,
+    ['--import', `data:text/javascript,${encodeURIComponent(preload)}`, 'src/server.ts'],
+    { NODE_COMPILE_CACHE: '' },
+  )
+  t.equal(await ended, 78)
+  const [, folder = ''] = output.stdout.match(/^compile cache: (.*)$/m) ?? []
+  t.match(folder, resolve('node_modules/.cache/compile'))
+  t.ok((await readdir(folder)).length > 100, 'contains compiled code')
+})
