@@ -87,7 +87,7 @@ t.test(
 )
 
 t.test('only the plugin of Redis and the configuration know Redis', async (t) => {
-  const allowed = /^(src\/redis\/|src\/config\/|plugins\/redis-fleet\.ts$)/
+  const allowed = /^(src\/redis\/|src\/config\/|src\/check\/|plugins\/redis-fleet\.ts$)/
   for (const file of service.filter((name) => !allowed.test(name))) {
     const redis = importsOf(file).filter((name) => /^(src\/redis\/|@redis\/)/.test(name))
     t.strictSame(redis, [], file)

@@ -82,6 +82,29 @@ const OAUTH_HINTS: Readonly<Record<string, string>> = {
   unsupported_grant_type: 'Check IDP_TOKEN_URL: it has no client credentials grant.',
 }
 
+const WRONG_MODE =
+  'The cluster is incomplete, or REDIS_MODE does not fit the server. Check both, and whether Redis is older than version 7.'
+
+/** By the kind of an error of Redis, or the name of an error of its client. */
+const REDIS_HINTS: Readonly<Record<string, string>> = {
+  CLUSTERDOWN: WRONG_MODE,
+  CROSSSLOT: WRONG_MODE,
+  ERR: WRONG_MODE,
+  UNKNOWN_PRIMARY: 'The sentinels do not know REDIS_SENTINEL_NAME.',
+  WRONGPASS: 'Check user and password in REDIS_URL, or REDIS_PASSWORD_FILE.',
+  NOAUTH: 'Redis needs a password. Set it in REDIS_URL or REDIS_PASSWORD_FILE.',
+  NOPERM: 'The user lacks a right. docs/deployment.md lists the rights that it needs.',
+  OOM: 'Redis is full. Give it more memory, or set maxmemory-policy allkeys-lru.',
+  READONLY: 'This is a replica of Redis. Use its primary, or REDIS_MODE=sentinel.',
+  ConnectionTimeoutError: NO_ANSWER,
+  SocketClosedUnexpectedlyError: CONNECTION_CUT,
+}
+
+/** What the operator can do about a failure of Redis; `undefined` for an unknown reason. */
+export function redisHint(reason: string): string | undefined {
+  return Object.hasOwn(REDIS_HINTS, reason) ? REDIS_HINTS[reason] : connectionHint(reason)
+}
+
 /**
  * What the operator can do about a failure: as specific as its cause allows, else the text of the problem type.
  * @param cause of the problem

@@ -14,20 +14,13 @@ import { hostAndPort } from '../http/host-and-port.ts'
 import { normalizeJob } from '../jobs/normalize-job.ts'
 import { ProblemError } from '../problems/problem.ts'
 import { childTraceparent, traceFrom } from '../telemetry/trace-context.ts'
+import { checkRedis } from './check-redis.ts'
+import type { Finding } from './finding.ts'
 import { connectionHint, hintFor } from './hints.ts'
 
-/** What one step has found. */
-interface Finding {
-  ok: boolean
-  /** What was tried, and what came back. */
-  text: string
-  /** What to do, or the job. */
-  details?: string | undefined
-}
-
 /**
- * Gets an access token, the JWKS of callers' issuer and one response of CDF, each in the same way as the service, and
- * reports what was tried, what came back and what to do.
+ * Gets an access token, the JWKS of callers' issuer and one response of CDF, and writes to Redis if it is configured, all in
+ * the same way as the service. Reports what was tried, what came back and what to do.
  * @param jobId the job to read; default: a random id that CDF does not know
  * @param print receives the lines of the report, without a line break; no line holds a secret or a token
  * @returns whether all of it succeeded
@@ -73,7 +66,7 @@ async function check(
     return ok
   }
 
-  const { cdf, identityProvider, auth, upstream } = config
+  const { cdf, identityProvider, auth, upstream, redis } = config
   // A query can hold a key.
   const { origin, pathname } = urlOf(identityProvider.server)
   const idp = origin + pathname
@@ -86,22 +79,27 @@ async function check(
   const jwksOk = await report("JWKS of callers' issuer", () =>
     checkJwks(auth.jwt && { ...auth.jwt, dispatcher }),
   )
-  if (!tokenOk) {
-    print('FAILED  CDF: not tried without an access token')
-    return false
-  }
-  const cdfOk = await report('CDF', () =>
-    checkCdf(cdf.baseUrl, jobId, requests, (jobId) =>
-      client.getEstimateQualityJob(jobId, {
-        signal: new AbortController().signal,
-        deadlineMs: upstream.deadlineMs,
-        callers: new WaitingCallers('check'),
-        requestId: randomUUID(),
-        traceparent: childTraceparent(traceFrom(undefined)),
-      }),
-    ),
+  const redisOk = await report('Redis', () =>
+    checkRedis(redis, {
+      project: cdf.project,
+      cdfUrl: cdf.baseUrl,
+      clientId: identityProvider.clientId,
+    }),
   )
-  return jwksOk && cdfOk
+  const readJob = (jobId: JobId) =>
+    client.getEstimateQualityJob(jobId, {
+      signal: new AbortController().signal,
+      deadlineMs: upstream.deadlineMs,
+      callers: new WaitingCallers('check'),
+      requestId: randomUUID(),
+      traceparent: childTraceparent(traceFrom(undefined)),
+    })
+  const cdfOk = await report('CDF', async () =>
+    tokenOk
+      ? checkCdf(cdf.baseUrl, jobId, requests, readJob)
+      : { ok: false, text: 'not tried without an access token' },
+  )
+  return tokenOk && jwksOk && redisOk && cdfOk
 }
 
 function urlOf(server: AuthorizationServer): URL {

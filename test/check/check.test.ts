@@ -13,6 +13,7 @@ import { loadConfig } from '../../src/config/config.ts'
 import { certificateText, fixtureFault, JOB_ID } from '../support/fixtures.ts'
 import { freePort, startServer } from '../support/local-server.ts'
 import { startProxy } from '../support/proxy-server.ts'
+import { skipWithoutRedis, startRedis } from '../support/redis-server.ts'
 import { startProcess } from '../support/start-process.ts'
 
 const SCRIPT = resolve(import.meta.dirname, '../../src/check.ts')
@@ -74,6 +75,7 @@ t.test('reports that token, JWKS and CDF are right', async (t) => {
       'ok      configuration: project demo-project at http://HOST, token from http://HOST/idp/token',
       'ok      access token for CDF: HOST has issued a token for 3600 s',
       "ok      JWKS of callers' issuer: keys for signatures from HOST: 1",
+      'ok      Redis: not used without REDIS_URL',
       /^ok {6}CDF: HOST answered with status 404, x-request-id [\w-]{36}, as expected/,
     ],
     report,
@@ -104,8 +106,13 @@ t.test('names the fields of a job that are not as in the reference', async (t) =
   t.match(report, "Not as in CDF's reference: confidencePercent")
 })
 
-/** The lines of the report that are not `ok`. */
-const failures = (report: string) => report.slice(report.indexOf('FAILED')).trimEnd().split('\n')
+/** The lines of the report from the first failure on, without Redis, which these tests do not use. */
+const failures = (report: string) =>
+  report
+    .slice(report.indexOf('FAILED'))
+    .replace('ok      Redis: not used without REDIS_URL\n', '')
+    .trimEnd()
+    .split('\n')
 
 t.test('says what to check after a wrong secret, and does not ask CDF', async (t) => {
   const simulator = await startUpstream(t)
@@ -288,4 +295,36 @@ t.test('npm run check reads .env as npm start does', async (t) => {
   const { ended, output } = startProcess(t, args, {}, { cwd })
   t.equal(await ended, 0)
   t.match(output.stdout, 'as expected for a random job id')
+})
+
+t.test('reports whether Redis can be used', { skip: skipWithoutRedis }, async (t) => {
+  const simulator = await startUpstream(t)
+  const redis = await startRedis(t, '--requirepass', 'very-secret')
+  const server = `127.0.0.1:${redis.port}`
+  const closed = `127.0.0.1:${await freePort()}`
+  const cases: [string, string, boolean, RegExp][] = [
+    ['can be used', `:very-secret@${server}`, true, /^ok {6}Redis: standalone at HOST executes/m],
+    ['no password', server, false, /^FAILED {2}Redis: .*: NOAUTH\n {8}Redis needs a password/m],
+    ['wrong password', `:other@${server}`, false, /: WRONGPASS\n {8}Check user and password/],
+    ['nothing listens', closed, false, /: ECONNREFUSED\n {8}Nothing answers there/],
+  ]
+  for (const [name, address, isOk, expected] of cases) {
+    const { ok, report } = await check(t, simulator, {
+      REDIS_URL: `redis://${address}`,
+      REDIS_TIMEOUT_MS: '2000',
+    })
+    t.equal(ok, isOk, name)
+    t.match(report.replaceAll(server, 'HOST'), expected, name)
+  }
+})
+
+t.test('names what to do if Redis rejects commands', { skip: skipWithoutRedis }, async (t) => {
+  const simulator = await startUpstream(t)
+  const redis = await startRedis(t, '--maxmemory', '1')
+  const { ok, report } = await check(t, simulator, {
+    REDIS_URL: redis.url,
+    REDIS_TIMEOUT_MS: '2000',
+  })
+  t.notOk(ok)
+  t.match(report, /: OOM\n {8}Redis is full/)
 })
