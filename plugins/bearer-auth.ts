@@ -61,7 +61,7 @@ export const bearerAuthPlugin = fp(
     }
 
     const stopped = new AbortController()
-    app.lifeCycle.readinessBlockers.add('caller-keys-unavailable')
+    app.lifeCycle.readinessBlockers.set('jwks', 'caller-keys-unavailable')
     const keys = new JwksCache({
       fetchJwks: () => fetchJwks({ ...jwt, dispatcher }),
       now,
@@ -71,7 +71,7 @@ export const bearerAuthPlugin = fp(
         if (failed) {
           app.log.warn({ err: outcome.error }, 'JWKS fetch failed')
         } else {
-          app.lifeCycle.readinessBlockers.delete('caller-keys-unavailable')
+          app.lifeCycle.readinessBlockers.delete('jwks')
           app.log.info({ keys: outcome.keys }, 'JWKS fetched')
         }
       },

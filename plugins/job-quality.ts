@@ -9,7 +9,6 @@ import { JobCache } from '../src/jobs/job-cache.ts'
 import { JobQualityReader } from '../src/jobs/job-quality-reader.ts'
 import { EventLoopLoad } from '../src/limits/event-loop-load.ts'
 import { ProblemError } from '../src/problems/problem.ts'
-import type { ProblemCode } from '../src/problems/problem-types.ts'
 import { roundMs } from '../src/telemetry/format-access-log.ts'
 import { loggableText } from '../src/telemetry/loggable-text.ts'
 
@@ -43,8 +42,7 @@ export const jobQualityPlugin = fp(
     const { metrics } = app
     const stopped = new AbortController()
     const { readinessBlockers } = app.lifeCycle
-    let blocker: ProblemCode = 'identity-provider-unavailable'
-    readinessBlockers.add(blocker)
+    readinessBlockers.set('access-token', 'identity-provider-unavailable')
     const cdfHost = hostAndPort(cdf.baseUrl)
 
     const { client, tokens, policy, concurrency, coolDown, breaker } = connectToCdf({
@@ -55,14 +53,11 @@ export const jobQualityPlugin = fp(
         const failed = 'error' in outcome
         metrics.tokenRequests.inc({ outcome: failed ? 'failure' : 'success' })
         if (failed) {
-          // After the first success, the set no longer holds the blocker, so `delete` returns false.
-          if (outcome.error instanceof ProblemError && readinessBlockers.delete(blocker)) {
-            blocker = outcome.error.code
-            readinessBlockers.add(blocker)
-          }
+          if (outcome.error instanceof ProblemError && readinessBlockers.has('access-token'))
+            readinessBlockers.set('access-token', outcome.error.code)
           app.log.warn({ err: outcome.error }, 'token request failed')
         } else {
-          readinessBlockers.delete(blocker)
+          readinessBlockers.delete('access-token')
           app.log.info({ lifetimeSeconds: outcome.lifetimeSeconds }, 'access token obtained')
         }
       },

@@ -63,7 +63,8 @@ export const healthRoutes: FastifyPluginAsync = async (app) => {
     },
     async () => {
       if (app.lifeCycle.draining) throw new ProblemError('overloaded')
-      for (const code of app.lifeCycle.readinessBlockers) throw new ProblemError(code)
+      const [blocker] = app.lifeCycle.readinessBlockers.values()
+      if (blocker) throw new ProblemError(blocker)
       return { status: 'ok' }
     },
   )
