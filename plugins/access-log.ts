@@ -53,7 +53,7 @@ function record(reply: FastifyReply): void {
   const status = response.headersSent ? reply.statusCode : CLIENT_CLOSED_REQUEST
   if (!response.headersSent) getSpanRecorder()?.abort(request.raw)
   const { method, server, caller } = request
-  const route = request.routeOptions.url ?? request.knownRoute
+  const route = request.routeOptions.url ?? request.matchedRoute
   const { problemCode: code, readSummary, elapsedTime: durationMs } = reply
   const mode = modeOf(route, reply)
   server.metrics.requests.observe(

@@ -56,7 +56,7 @@ export const bearerAuthPlugin = fp(
     // With a handler in this scope, unknown paths need a token too.
     app.setNotFoundHandler(app.rejectUnrouted)
     if (!jwt) {
-      app.decorate('onKeyWithdrawn', () => () => {})
+      app.decorate('onTokenInvalidated', () => () => {})
       return
     }
 
@@ -122,7 +122,7 @@ export const bearerAuthPlugin = fp(
       }
     }
 
-    app.decorate('onKeyWithdrawn', ({ headers }, listener) =>
+    app.decorate('onTokenInvalidated', ({ headers }, listener) =>
       keys.onChange(() => {
         verifier.verify(bearerTokenOf(headers.authorization) ?? '').catch((error: unknown) => {
           if (error instanceof InvalidTokenError) listener()
@@ -157,7 +157,7 @@ declare module 'fastify' {
      * Calls the listener when the issuer has withdrawn the key of the request's token.
      * @returns unsubscribe
      */
-    onKeyWithdrawn: (request: FastifyRequest, listener: () => void) => () => void
+    onTokenInvalidated: (request: FastifyRequest, listener: () => void) => () => void
   }
   interface FastifyRequest {
     /** The authenticated caller; null without authentication. */

@@ -2,8 +2,8 @@ import fp from 'fastify-plugin'
 import type { Dispatcher } from 'undici'
 import { retryUntilSuccess } from '../src/async/retry-until-success.ts'
 import type { Scheduler } from '../src/async/scheduler.ts'
-import type { CdfConnectionSettings } from '../src/cdf/cdf-connection.ts'
-import { connectToCdf } from '../src/cdf/cdf-connection.ts'
+import type { CdfClientSettings } from '../src/cdf/create-cdf-client.ts'
+import { createCdfClient } from '../src/cdf/create-cdf-client.ts'
 import { hostAndPort } from '../src/http/host-and-port.ts'
 import { JobCache } from '../src/jobs/job-cache.ts'
 import { JobQualityReader } from '../src/jobs/job-quality-reader.ts'
@@ -13,7 +13,7 @@ import { roundMs } from '../src/telemetry/format-access-log.ts'
 import { loggableText } from '../src/telemetry/loggable-text.ts'
 
 /** Options of {@link jobQualityPlugin}. Each number is a variable in docs/configuration.md. */
-export interface JobQualityOptions extends CdfConnectionSettings {
+export interface JobQualityOptions extends CdfClientSettings {
   jobs: {
     cacheMaxEntries: number
     cacheTtlMs: number
@@ -45,11 +45,11 @@ export const jobQualityPlugin = fp(
     readinessBlockers.set('access-token', 'identity-provider-unavailable')
     const cdfHost = hostAndPort(cdf.baseUrl)
 
-    const { client, tokens, policy, concurrency, coolDown, breaker } = connectToCdf({
+    const { client, tokens, policy, concurrency, coolDown, breaker } = createCdfClient({
       ...options,
       onExpiredCertificate: (expiredAt) =>
         app.log.warn({ expiredAt }, 'client certificate has expired'),
-      onTokenRequest: (outcome) => {
+      onTokenRequestEnd: (outcome) => {
         const failed = 'error' in outcome
         metrics.tokenRequests.inc({ outcome: failed ? 'failure' : 'success' })
         if (failed) {
@@ -63,7 +63,7 @@ export const jobQualityPlugin = fp(
       },
       onBreakerChange: (state) => app.log.warn({ state }, 'circuit breaker state changed'),
       onPause: (pause) => app.fleet.limits.pause(pause),
-      onRequest: (request) => {
+      onRequestEnd: (request) => {
         const { outcome, durationMs } = request
         metrics.upstreamRequests.observe({ outcome }, durationMs / 1000)
         const level = QUIET_OUTCOMES.has(outcome) ? 'debug' : 'info'

@@ -18,22 +18,22 @@ export const notFoundPlugin = fp(
     app.addHook('onRoute', ({ method, url }) => {
       if (method === 'GET') patterns.push(url)
     })
-    const setKnownRoute = (request: FastifyRequest) => {
+    const setMatchedRoute = (request: FastifyRequest) => {
       const segments = pathSegments(request)
-      request.knownRoute = patterns.find((pattern) => matches(pattern.split('/'), segments))
+      request.matchedRoute = patterns.find((pattern) => matches(pattern.split('/'), segments))
     }
-    app.decorateRequest('knownRoute')
+    app.decorateRequest('matchedRoute')
     app.addHook('onRequest', (request, reply, done) => {
       if (request.method !== 'OPTIONS') return done()
-      setKnownRoute(request)
+      setMatchedRoute(request)
       // `OPTIONS *` concerns the server as a whole.
-      if (request.knownRoute === undefined && request.url !== '*') return done()
+      if (request.matchedRoute === undefined && request.url !== '*') return done()
       reply.code(204).header('allow', ALLOW).send()
     })
     app.decorate('rejectUnrouted', (request: FastifyRequest, reply: FastifyReply) => {
       if (request.method === 'GET') throw new ProblemError('not-found')
-      setKnownRoute(request)
-      if (request.knownRoute === undefined) throw new ProblemError('not-found')
+      setMatchedRoute(request)
+      if (request.matchedRoute === undefined) throw new ProblemError('not-found')
       reply.header('allow', ALLOW)
       throw new ProblemError('method-not-allowed')
     })
@@ -68,6 +68,6 @@ declare module 'fastify' {
   }
   interface FastifyRequest {
     /** For a request without a route: the pattern of the route that exists for GET. */
-    knownRoute: string | undefined
+    matchedRoute: string | undefined
   }
 }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import type { JobId } from '../src/cdf/job-id.ts'
 import type { RedisServer } from '../src/redis/redis-client.ts'
-import { redisClients } from '../src/redis/redis-client.ts'
+import { redisClientFactory } from '../src/redis/redis-client.ts'
 import { RedisConnection } from '../src/redis/redis-connection.ts'
 import { RedisJobAnnouncements } from '../src/redis/redis-job-announcements.ts'
 import { RedisJobLeases } from '../src/redis/redis-job-leases.ts'
@@ -32,7 +32,7 @@ export function connectFleet(app: FastifyInstance, options: RedisFleetOptions): 
     logged.size < MAX_LOGGED && !logged.has(kind) && logged.add(kind)
 
   const redis = new RedisConnection({
-    createClient: redisClients(server),
+    createClient: redisClientFactory(server),
     probeKey: keys.probe,
     timeoutMs,
     now,

@@ -27,7 +27,7 @@ export const requiredScopePlugin = fp(
           address: clientAddress(request),
           clientId: caller.clientId,
         },
-        'authentication failed',
+        'authorization failed',
       )
       reply.header('www-authenticate', challenge)
       done(new ProblemError('forbidden'))

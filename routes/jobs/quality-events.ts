@@ -60,7 +60,7 @@ export const jobQualityEventsRoutes: FastifyPluginAsync<JobQualityEventsOptions>
 
     const { caller } = request
     // Without authentication, callers cannot be distinguished.
-    const release = app.watchLimit.acquire(caller ? context.caller : undefined, {
+    const release = app.watchLimit.acquire(caller ? context.callerKey : undefined, {
       streams: 1,
       jobs: watchedJobs,
     })
@@ -70,9 +70,9 @@ export const jobQualityEventsRoutes: FastifyPluginAsync<JobQualityEventsOptions>
       schedule,
       context,
       known,
-      endsInMs: caller ? caller.expiresAtMs - wallNow() : Number.POSITIVE_INFINITY,
+      expiresInMs: caller ? caller.expiresAtMs - wallNow() : Number.POSITIVE_INFINITY,
     })
-    const unsubscribe = app.onKeyWithdrawn(request, () => events.finish())
+    const unsubscribe = app.onTokenInvalidated(request, () => events.finish())
     events.once('close', () => {
       release()
       unsubscribe()

@@ -45,7 +45,7 @@ export const jobQualityRoutes: FastifyPluginAsync<JobQualityRoutesOptions> = asy
         : await reading
     const isOver = current.problem || isFinal(current) || hasChanged(current)
     if (isOver || app.lifeCycle.draining) return current
-    const caller = request.caller ? context.caller : undefined
+    const caller = request.caller ? context.callerKey : undefined
     const release = app.watchLimit.acquire(caller, { streams: 0, jobs: 1 })
     const result = await waitForChange(jobId, current, {
       poller: app.jobPoller,

@@ -29,7 +29,7 @@ export class RequestReadContext implements ReadContext {
     return this.#traceparent
   }
 
-  get caller(): string {
+  get callerKey(): string {
     return callerKey(this.#request)
   }
 

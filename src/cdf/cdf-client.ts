@@ -15,19 +15,19 @@ import type { RetryBudget } from './resilience/retry-budget.ts'
 import type { UpstreamPolicy } from './resilience/upstream-policy.ts'
 import type { WaitingCallers } from './resilience/waiting-callers.ts'
 
-/** What a call takes from the request that caused it. */
-export interface CallContext {
+/** What a read of a job takes from the request that caused it. */
+export interface CdfReadContext {
   /** Aborts when no caller waits for the result any more. */
   readonly signal: AbortSignal
-  /** Whose turns in the queue the call uses. */
+  /** Whose turns in the queue the read uses. */
   readonly callers: WaitingCallers
   readonly requestId: string
   /** W3C `traceparent` to send. */
   readonly traceparent: string
-  /** Limit for the call: token, queue and all attempts; milliseconds. */
+  /** Limit for the read: token, queue and all attempts; milliseconds. */
   readonly deadlineMs: number
-  /** Called for each HTTP request of the call. */
-  readonly onRequest?: (request: CdfRequest) => void
+  /** Called after each HTTP request of the read. */
+  readonly onRequestEnd?: (request: CdfRequest) => void
 }
 
 /** One HTTP request to CDF, for metrics and the log. */
@@ -61,7 +61,7 @@ export interface CdfClientOptions {
   maxAttempts: number
   /** 0 ≤ random() < 1, for the jitter of retries. */
   random: () => number
-  onRequest: (request: CdfRequest) => void
+  onRequestEnd: (request: CdfRequest) => void
 }
 
 /** Range of the random delay before a retry. */
@@ -93,18 +93,18 @@ export class CdfClient {
    * @throws ProblemError `job-not-found`, `overloaded`, every `upstream-…`, and those of the token provider
    * @see https://docs.cognite.com/20230101-alpha/advanced-joins/retrieve-estimate-quality-status
    */
-  async getEstimateQualityJob(jobId: string, context: CallContext): Promise<CdfJob> {
+  async getEstimateQualityJob(jobId: string, context: CdfReadContext): Promise<CdfJob> {
     const { tokens, policy, retries, maxAttempts } = this.#options
     const { traceparent, deadlineMs } = context
     const signal = AbortSignal.any([context.signal, AbortSignal.timeout(deadlineMs)])
     policy.assertCallsAllowed()
-    retries.countCall()
+    retries.countRead()
     // Before the queue, so that no slot is blocked by a token request.
     let token = await tokens.get(signal, traceparent)
     let replayed = false
     for (let attempts = 1; ; ) {
       const attempt = await policy.run(signal, context.callers, async () => {
-        // The token may have been renewed or refused while the call was queued.
+        // The token may have been renewed or refused while the read was queued.
         token = await tokens.get(signal, traceparent)
         return this.#attempt(jobId, token, context, signal)
       })
@@ -141,7 +141,7 @@ export class CdfClient {
   async #attempt(
     jobId: string,
     token: AccessToken,
-    { requestId, traceparent, deadlineMs, onRequest }: CallContext,
+    { requestId, traceparent, deadlineMs, onRequestEnd }: CdfReadContext,
     signal: AbortSignal,
   ): Promise<Attempt> {
     const { attemptTimeoutMs, dispatcher } = this.#options
@@ -188,8 +188,8 @@ export class CdfClient {
       outcome: 'job' in attempt ? 'ok' : attempt.aborted ? 'aborted' : attempt.error.code,
       ...(failure !== undefined && { failure }),
     }
-    this.#options.onRequest(request)
-    onRequest?.(request)
+    this.#options.onRequestEnd(request)
+    onRequestEnd?.(request)
     return attempt
   }
 }

@@ -1,6 +1,6 @@
 import { scheduleTimeout } from '../async/scheduler.ts'
 import type { RedisServer } from '../redis/redis-client.ts'
-import { redisClients } from '../redis/redis-client.ts'
+import { redisClientFactory } from '../redis/redis-client.ts'
 import { RedisConnection } from '../redis/redis-connection.ts'
 import type { RedisScope } from '../redis/redis-keys.ts'
 import { RedisKeys } from '../redis/redis-keys.ts'
@@ -22,7 +22,7 @@ export async function checkRedis(
   const keys = new RedisKeys({ prefix, ...scope })
   let failure = ''
   const redis = new RedisConnection({
-    createClient: redisClients(server),
+    createClient: redisClientFactory(server),
     probeKey: keys.probe,
     timeoutMs,
     now: () => performance.now(),

@@ -4,8 +4,8 @@ import type { JwksSource } from '../auth/callers/fetch-jwks.ts'
 import { fetchJwks } from '../auth/callers/fetch-jwks.ts'
 import type { AuthorizationServer } from '../auth/service/client-credentials.ts'
 import type { CdfRequest } from '../cdf/cdf-client.ts'
-import { connectToCdf } from '../cdf/cdf-connection.ts'
 import type { CdfJob } from '../cdf/cdf-job.ts'
+import { createCdfClient } from '../cdf/create-cdf-client.ts'
 import type { JobId } from '../cdf/job-id.ts'
 import { WaitingCallers } from '../cdf/resilience/waiting-callers.ts'
 import type { Config } from '../config/config.ts'
@@ -46,18 +46,18 @@ async function check(
 ): Promise<boolean> {
   const requests: CdfRequest[] = []
   let certificateExpiry = ''
-  const { client, tokens } = connectToCdf({
+  const { client, tokens } = createCdfClient({
     ...config,
     dispatcher,
     now: () => performance.now(),
     random: Math.random,
-    onTokenRequest: () => {},
+    onTokenRequestEnd: () => {},
     onExpiredCertificate: (expiredAt) => {
       certificateExpiry = `The certificate in IDP_CLIENT_KEY_FILE has expired on ${expiredAt}.`
     },
     onBreakerChange: () => {},
     onPause: () => {},
-    onRequest: (request) => requests.push(request),
+    onRequestEnd: (request) => requests.push(request),
   })
   const report = async (name: string, check: () => Promise<Finding>): Promise<boolean> => {
     const { ok, text, details } = await check()

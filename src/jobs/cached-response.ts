@@ -18,7 +18,7 @@ export interface CachedResponse {
   /** When CDF was read; milliseconds of the reader's clock. */
   readonly readAtMs: number
   /** When this process first read the job; milliseconds of the reader's clock. */
-  readonly firstSeenMs: number
+  readonly firstReadAtMs: number
   /** Freshness lifetime in milliseconds; Infinity for a final result. */
   readonly freshForMs: number
 }
@@ -26,13 +26,13 @@ export interface CachedResponse {
 /**
  * Serializes a job.
  * @param readAtMs the reader's clock when CDF had answered
- * @param firstSeenMs when this process first read the job, on the same clock
+ * @param firstReadAtMs when this process first read the job, on the same clock
  * @param statusFreshMs freshness lifetime of a job that is not done
  */
 export function toCachedResponse(
   quality: JobQuality,
   readAtMs: number,
-  firstSeenMs: number,
+  firstReadAtMs: number,
   statusFreshMs: number,
 ): CachedResponse {
   const body = JSON.stringify(quality)
@@ -43,7 +43,7 @@ export function toCachedResponse(
     etag: entityTagFor(body),
     done: quality.done,
     readAtMs,
-    firstSeenMs,
+    firstReadAtMs,
     freshForMs: quality.done ? doneFreshMs : statusFreshMs,
   }
 }

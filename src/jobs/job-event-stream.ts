@@ -23,7 +23,7 @@ export interface JobEventStreamOptions {
   /** The request, for the first reads and for problems. */
   context: SubscriptionContext & { readonly publicUrl?: string }
   /** After this time the stream ends, once every job has had an event; Infinity = no time limit. */
-  endsInMs: number
+  expiresInMs: number
   /** Results that were read just before. */
   known?: ReadonlyMap<JobId, ReadResult>
 }
@@ -55,11 +55,11 @@ export class JobEventStream extends Readable implements JobSubscriber {
     this.#remaining = options.jobIds.length
     // Sends the response headers before the first event.
     this.push(HEARTBEAT)
-    const { schedule, jobIds, poller, context, endsInMs, known } = options
+    const { schedule, jobIds, poller, context, expiresInMs, known } = options
     for (const jobId of jobIds) poller.subscribe(jobId, this, context, known?.get(jobId))
     this.#scheduleHeartbeat()
-    if (endsInMs !== Number.POSITIVE_INFINITY) {
-      this.#cancelExpiry = schedule(Math.max(0, endsInMs), () => {
+    if (expiresInMs !== Number.POSITIVE_INFINITY) {
+      this.#cancelExpiry = schedule(Math.max(0, expiresInMs), () => {
         this.#isExpired = true
         this.#endIfComplete()
       })

@@ -20,7 +20,7 @@ export interface JobSubscriber {
 export type RequestIds = Pick<ReadContext, 'requestId' | 'traceparent'>
 
 /** The request of a subscriber. */
-export type SubscriptionContext = RequestIds & Pick<ReadContext, 'caller'>
+export type SubscriptionContext = RequestIds & Pick<ReadContext, 'callerKey'>
 
 /** Options of {@link JobPoller}. */
 export interface JobPollerOptions {
@@ -43,8 +43,8 @@ const INTERVAL_PER_AGE = 0.1
 const JITTER = 0.1
 
 /** A loop takes the result of another replica if it is younger than this part of its interval. */
-const MAX_SHARED_AGE = 0.9
-/** Weight of the latest read in {@link Poll.ownReads}. */
+const MAX_SHARED_AGE_RATIO = 0.9
+/** Weight of the latest read in {@link Poll.ownReadRatio}. */
 const SHARE_WEIGHT = 0.3
 
 /** The polling loop of one job. */
@@ -58,7 +58,7 @@ interface Poll {
   changedAtMs: number
   baseIntervalMs: number
   /** The part of the job's latest reads that this replica made, 0 to 1. */
-  ownReads: number
+  ownReadRatio: number
   latest: ReadResult | undefined
   /** The callers of the next read. */
   nextCallers: WaitingCallers
@@ -88,7 +88,7 @@ export class JobPoller {
         const poll = this.#polls.get(jobId)
         if (!poll) return
         const isOwn = result.outcome !== 'hit'
-        poll.ownReads += SHARE_WEIGHT * (Number(isOwn) - poll.ownReads)
+        poll.ownReadRatio += SHARE_WEIGHT * (Number(isOwn) - poll.ownReadRatio)
         this.#update(poll, result)
       },
       isWatching: (jobId) => this.#polls.has(jobId),
@@ -108,10 +108,10 @@ export class JobPoller {
   ): void {
     const running = this.#polls.get(jobId)
     if (running) {
-      running.subscribers.set(subscriber, context.caller)
+      running.subscribers.set(subscriber, context.callerKey)
       if (running.latest) {
         subscriber.onUpdate(jobId, running.latest)
-        this.#joinNext(running, running.latest, context.caller)
+        this.#joinNext(running, running.latest, context.callerKey)
       } else {
         // Joins the first read, which then also waits in this caller's line of the queue.
         this.#read(running, context)
@@ -120,11 +120,11 @@ export class JobPoller {
     }
     const poll: Poll = {
       jobId,
-      subscribers: new Map([[subscriber, context.caller]]),
+      subscribers: new Map([[subscriber, context.callerKey]]),
       controller: new AbortController(),
       changedAtMs: this.#options.now(),
       baseIntervalMs: INTERVAL_MS.min,
-      ownReads: 1,
+      ownReadRatio: 1,
       latest: undefined,
       nextCallers: new WaitingCallers(),
       nextAtMs: 0,
@@ -164,9 +164,9 @@ export class JobPoller {
   /** @param maxSharedAgeMs see {@link ReadContext} */
   #read(poll: Poll, subscription: SubscriptionContext, maxSharedAgeMs?: number): void {
     const { jobId, controller } = poll
-    const { requestId, traceparent, caller } = subscription
+    const { requestId, traceparent, callerKey } = subscription
     const { signal } = controller
-    const context = { requestId, traceparent, caller, signal, maxSharedAgeMs }
+    const context = { requestId, traceparent, callerKey, signal, maxSharedAgeMs }
     const result = this.#options.reader.read(jobId, context)
     if (!(result instanceof Promise)) {
       this.#update(poll, result)
@@ -186,7 +186,7 @@ export class JobPoller {
     poll.latest = result
     if (hasChanged) {
       const nowMs = this.#options.now()
-      poll.changedAtMs = isFirst ? (result.response?.firstSeenMs ?? nowMs) : nowMs
+      poll.changedAtMs = isFirst ? (result.response?.firstReadAtMs ?? nowMs) : nowMs
       for (const subscriber of poll.subscribers.keys()) subscriber.onUpdate(poll.jobId, result)
     }
     if (isFinal(result) || this.#isDraining) this.#complete(poll, result)
@@ -200,10 +200,10 @@ export class JobPoller {
     poll.nextCallers = new WaitingCallers()
     for (const caller of poll.subscribers.values()) poll.nextCallers.join(caller)
     poll.nextAtMs = now() + delayMs
-    const maxSharedAgeMs = MAX_SHARED_AGE * this.#budget.intervalMs(toBudgetedPoll(poll))
+    const maxSharedAgeMs = MAX_SHARED_AGE_RATIO * this.#budget.intervalMs(toBudgetedPoll(poll))
     poll.cancelNext = schedule(delayMs, () => {
       poll.cancelNext = this.#budget.enqueue(poll.nextCallers, () =>
-        this.#read(poll, { ...newRequestIds(), caller: BACKGROUND }, maxSharedAgeMs),
+        this.#read(poll, { ...newRequestIds(), callerKey: BACKGROUND }, maxSharedAgeMs),
       )
     })
   }
@@ -226,7 +226,7 @@ export class JobPoller {
     poll.baseIntervalMs = Math.min(Math.max(agedMs, INTERVAL_MS.min), maxMs)
     const intervalMs = this.#budget.intervalMs(toBudgetedPoll(poll)) * (1 + JITTER * random())
     // An earlier read would be a hit, or would ignore Retry-After.
-    const notBeforeMs = response ? response.freshForMs : 1000 * (problem.secondsToWait ?? 0)
+    const notBeforeMs = response ? response.freshForMs : 1000 * (problem.retryAfterSeconds ?? 0)
     const sinceReadMs = response && outcome === 'hit' ? nowMs - response.readAtMs : 0
     return Math.max(0, Math.max(intervalMs, notBeforeMs) - sinceReadMs)
   }
@@ -247,6 +247,6 @@ export class JobPoller {
   }
 }
 
-function toBudgetedPoll({ subscribers, baseIntervalMs, ownReads }: Poll) {
-  return { callers: new Set(subscribers.values()), baseIntervalMs, ownReads }
+function toBudgetedPoll({ subscribers, baseIntervalMs, ownReadRatio }: Poll) {
+  return { callers: new Set(subscribers.values()), baseIntervalMs, ownReadRatio }
 }

@@ -1,15 +1,15 @@
 import type { Scheduler } from '../async/scheduler.ts'
 import { SingleFlight } from '../async/single-flight.ts'
-import type { CallContext, CdfRequest } from '../cdf/cdf-client.ts'
+import type { CdfReadContext, CdfRequest } from '../cdf/cdf-client.ts'
 import type { CdfJob } from '../cdf/cdf-job.ts'
 import type { JobId } from '../cdf/job-id.ts'
 import { WaitingCallers } from '../cdf/resilience/waiting-callers.ts'
 import { ProblemError } from '../problems/problem.ts'
+import { acquireLease } from './acquire-lease.ts'
 import type { JobResultsOptions } from './job-results.ts'
 import { JobResults } from './job-results.ts'
 import type { CountedOutcome, ReadResult } from './read-result.ts'
 import { countedOutcome, summarizeRequests } from './read-result.ts'
-import { takeReadingTurn } from './reading-turn.ts'
 import type { JobLease, SharedJob, SharedJobs, SharedUpdate } from './shared-jobs.ts'
 
 /** The request that a job is read for. Members may be getters: the reader uses them only on a miss. */
@@ -18,7 +18,7 @@ export interface ReadContext {
   /** W3C `traceparent` for CDF. */
   readonly traceparent: string
   /** Key of the caller, who gets a fair share of the reads of CDF. */
-  readonly caller: string
+  readonly callerKey: string
   /** Aborts when the caller disconnects. */
   readonly signal: AbortSignal
   /** Greatest age of a pending result of another replica, milliseconds; default: its freshness lifetime. */
@@ -37,7 +37,7 @@ export interface ReadListener {
 export interface JobQualityReaderOptions extends JobResultsOptions {
   shared: SharedJobs
   /** Reads one job from CDF; throws ProblemError. */
-  fetchJob: (jobId: JobId, context: CallContext) => Promise<CdfJob>
+  fetchJob: (jobId: JobId, context: CdfReadContext) => Promise<CdfJob>
   /** Limit for a read, with the wait for another replica; milliseconds. */
   deadlineMs: number
   schedule: Scheduler
@@ -111,7 +111,7 @@ export class JobQualityReader {
     const collapsed = this.#flights.has(jobId)
     const demand = this.#join(jobId, context, collapsed)
     const read = this.#flights.run(jobId, context.signal, async (signal) => {
-      const result = await this.#readShared(jobId, context, demand, signal)
+      const result = await this.#runFlight(jobId, context, demand, signal)
       this.counts[countedOutcome(result)] += 1
       this.#notify(jobId, result)
       return result
@@ -129,31 +129,31 @@ export class JobQualityReader {
     const { maxSharedAgeMs = this.#options.statusFreshMs } = context
     const inFlight = collapsed ? this.#demands.get(jobId) : undefined
     const demand = inFlight ?? { callers: new WaitingCallers(), maxSharedAgeMs }
-    demand.callers.join(context.caller)
+    demand.callers.join(context.callerKey)
     demand.maxSharedAgeMs = Math.min(demand.maxSharedAgeMs, maxSharedAgeMs)
     this.#demands.set(jobId, demand)
     return demand
   }
 
   /** The one read that concurrent callers share. `signal` aborts when all of them have left. */
-  async #readShared(
+  async #runFlight(
     jobId: JobId,
     context: ReadContext,
     demand: Demand,
     signal: AbortSignal,
   ): Promise<ReadResult> {
     const { shared, now, schedule, deadlineMs } = this.#options
-    const accept = (known: SharedJob) =>
-      this.#results.fromReplica(jobId, known, demand.maxSharedAgeMs)
+    const accept = (job: SharedJob) =>
+      this.#results.storeSharedJob(jobId, job, demand.maxSharedAgeMs)
     try {
       const options = { shared, accept, now, schedule, deadlineMs, signal }
-      const turn = await takeReadingTurn(jobId, options)
-      if ('result' in turn) return turn.result
-      const remainingMs = Math.ceil(deadlineMs - turn.waitedMs)
-      return await this.#readUpstream(jobId, context, demand, turn.lease, remainingMs, signal)
+      const acquired = await acquireLease(jobId, options)
+      if ('result' in acquired) return acquired.result
+      const remainingMs = Math.ceil(deadlineMs - acquired.waitedMs)
+      return await this.#readUpstream(jobId, context, demand, acquired.lease, remainingMs, signal)
     } catch (error) {
       if (!(error instanceof ProblemError) || signal.aborted) throw error
-      return this.#results.fromFailure(jobId, error, 'miss')
+      return this.#results.resolveFailure(jobId, error, 'miss')
     }
   }
 
@@ -169,22 +169,22 @@ export class JobQualityReader {
     const { fetchJob, isOverloaded } = this.#options
     const outcome = this.#results.latest(jobId) ? 'stale' : 'miss'
     const requests: CdfRequest[] = []
-    const onRequest = (request: CdfRequest) => requests.push(request)
+    const onRequestEnd = (request: CdfRequest) => requests.push(request)
     const withRequests = (result: ReadResult): ReadResult =>
       requests.length > 0 ? { ...result, upstream: summarizeRequests(requests) } : result
     let update: SharedUpdate | undefined
     try {
       if (isOverloaded()) throw new ProblemError('overloaded')
-      const context = { callers, requestId, traceparent, signal, deadlineMs, onRequest }
+      const context = { callers, requestId, traceparent, signal, deadlineMs, onRequestEnd }
       const job = await fetchJob(jobId, context)
       signal.throwIfAborted()
-      const kept = this.#results.fromCdf(jobId, job, requestId)
-      update = kept.update
-      return withRequests({ response: kept.response, outcome, collapsed: false })
+      const stored = this.#results.storeJob(jobId, job, requestId)
+      update = stored.update
+      return withRequests({ response: stored.response, outcome, collapsed: false })
     } catch (error) {
       if (!(error instanceof ProblemError) || signal.aborted) throw error
-      update = this.#results.updateAfter(error)
-      return withRequests(this.#results.fromFailure(jobId, error, outcome))
+      update = this.#results.sharedUpdateAfter(error)
+      return withRequests(this.#results.resolveFailure(jobId, error, outcome))
     } finally {
       lease.release(update)
     }
@@ -195,8 +195,8 @@ export class JobQualityReader {
     const isPending = this.#results.latest(jobId)?.response?.done === false
     const isWatched = [...this.#listeners].some((listener) => listener.isWatching(jobId))
     if (this.#flights.has(jobId) || !(isPending || isWatched)) return
-    const known = await this.#options.shared.store.get(jobId)
-    const result = known && this.#results.fromReplica(jobId, known, Number.POSITIVE_INFINITY)
+    const stored = await this.#options.shared.store.get(jobId)
+    const result = stored && this.#results.storeSharedJob(jobId, stored, Number.POSITIVE_INFINITY)
     if (result) this.#notify(jobId, result)
   }
 

@@ -39,7 +39,7 @@ const REVOKES_PENDING: ReadonlySet<ProblemCode> = new Set([
   'upstream-invalid-response',
 ])
 
-/** The results of reads: makes them from what CDF, another replica or a failure says, and keeps them in the cache. */
+/** Turns answers of CDF, results of other replicas and failures into read results, and updates the cache. */
 export class JobResults {
   readonly #options: JobResultsOptions
 
@@ -61,8 +61,8 @@ export class JobResults {
     return response && fromCacheEntry(response, now())
   }
 
-  /** Keeps a job that CDF has just sent. */
-  fromCdf(
+  /** Stores a job that CDF has just sent. */
+  storeJob(
     jobId: JobId,
     job: CdfJob,
     requestId: string,
@@ -71,22 +71,22 @@ export class JobResults {
     const { quality, deviations } = normalizeJob(jobId, job)
     for (const field of deviations) onDeviation(field, job, requestId)
     const readAtMs = now()
-    const firstSeenMs = cache.latest(jobId)?.firstSeenMs ?? readAtMs
-    const fresh = toCachedResponse(quality, readAtMs, firstSeenMs, statusFreshMs)
-    const response = this.#keep(jobId, fresh)
-    const knownForMs = readAtMs - firstSeenMs
-    const update = { job, knownForMs, ttlMs: cache.ttlMs(response) }
+    const firstReadAtMs = cache.latest(jobId)?.firstReadAtMs ?? readAtMs
+    const fresh = toCachedResponse(quality, readAtMs, firstReadAtMs, statusFreshMs)
+    const response = this.#store(jobId, fresh)
+    const ageAtReadMs = readAtMs - firstReadAtMs
+    const update = { job, ageAtReadMs, ttlMs: cache.ttlMs(response) }
     return { response, update: response === fresh ? update : undefined }
   }
 
   /**
-   * Keeps what another replica has read, if it is newer than the own result.
+   * Stores what another replica has read, if it is newer than the own result.
    * @param maxAgeMs greatest age of a pending job; milliseconds
    * @returns a hit, unless it is too old
    */
-  fromReplica(jobId: JobId, known: SharedJob, maxAgeMs: number): ReadResult | undefined {
+  storeSharedJob(jobId: JobId, shared: SharedJob, maxAgeMs: number): ReadResult | undefined {
     const { cache, now, statusFreshMs } = this.#options
-    const { job, ageMs, knownForMs } = known
+    const { job, ageMs, ageAtReadMs } = shared
     const readAtMs = now() - ageMs
     const previous = cache.latest(jobId)
     if (previous && previous.readAtMs >= readAtMs) return undefined
@@ -97,17 +97,17 @@ export class JobResults {
       return fromCacheEntry(notFound, now())
     }
     const { quality } = normalizeJob(jobId, job)
-    const fresh = toCachedResponse(quality, readAtMs, readAtMs - knownForMs, statusFreshMs)
-    const response = this.#keep(jobId, fresh)
+    const fresh = toCachedResponse(quality, readAtMs, readAtMs - ageAtReadMs, statusFreshMs)
+    const response = this.#store(jobId, fresh)
     const maxMs = response.done ? cache.ttlMs(response) : maxAgeMs
     return ageMs < maxMs ? fromCacheEntry(response, now()) : undefined
   }
 
   /**
-   * The result of a failed read: a stale response if one may be served, else the problem. Removes or keeps what the
-   * problem says about the job.
+   * The result of a failed read: a stale response if one may be served, else the problem. Caches a 404, and
+   * deletes the entry of a pending job after a rejection.
    */
-  fromFailure(jobId: JobId, problem: ProblemError, outcome: CacheOutcome): ReadResult {
+  resolveFailure(jobId: JobId, problem: ProblemError, outcome: CacheOutcome): ReadResult {
     const { cache, now, staleIfErrorMs } = this.#options
     if (problem.code === 'job-not-found') {
       cache.setNotFound(jobId, { problem, readAtMs: now() })
@@ -123,14 +123,14 @@ export class JobResults {
   }
 
   /** What a failed read of CDF changes for the other replicas. */
-  updateAfter({ code }: ProblemError): SharedUpdate | undefined {
+  sharedUpdateAfter({ code }: ProblemError): SharedUpdate | undefined {
     if (code === 'job-not-found')
-      return { job: undefined, knownForMs: 0, ttlMs: this.#options.cache.ttlMs(undefined) }
+      return { job: undefined, ageAtReadMs: 0, ttlMs: this.#options.cache.ttlMs(undefined) }
     return REVOKES_PENDING.has(code) ? 'delete' : undefined
   }
 
   /** A done job stays done, whatever CDF answers later. */
-  #keep(jobId: JobId, fresh: CachedResponse): CachedResponse {
+  #store(jobId: JobId, fresh: CachedResponse): CachedResponse {
     const { cache } = this.#options
     const previous = cache.latest(jobId)
     const { readAtMs } = fresh

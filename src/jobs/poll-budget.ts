@@ -9,7 +9,7 @@ export interface BudgetedPoll {
   /** The interval between two reads if the budget were unlimited. */
   readonly baseIntervalMs: number
   /** The part of the job's reads that this replica makes, 0 to 1; other replicas make the rest. */
-  readonly ownReads: number
+  readonly ownReadRatio: number
 }
 
 /** Options of {@link PollBudget}. */
@@ -97,10 +97,10 @@ export class PollBudget {
     if (now() < this.#factorsUntilMs) return
     this.#factorsUntilMs = now() + FACTORS_TTL_MS
     const demands = new Map<string, number>()
-    for (const { callers, baseIntervalMs, ownReads } of polls()) {
+    for (const { callers, baseIntervalMs, ownReadRatio } of polls()) {
       const own = [...callers]
       // Callers of the same job share its cost.
-      const demand = (1000 / baseIntervalMs / own.length) * Math.max(ownReads, MIN_OWN_READS)
+      const demand = (1000 / baseIntervalMs / own.length) * Math.max(ownReadRatio, MIN_OWN_READS)
       for (const caller of own) demands.set(caller, (demands.get(caller) ?? 0) + demand)
     }
     this.#factors = stretchFactors(demands, pollsPerSecond())

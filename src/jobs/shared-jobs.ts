@@ -7,8 +7,8 @@ export interface SharedJob {
   readonly job: CdfJob | undefined
   /** Time since a replica read it from CDF; milliseconds. */
   readonly ageMs: number
-  /** How long replicas had known the job when it was read; milliseconds. */
-  readonly knownForMs: number
+  /** From the first read by a replica to this read; milliseconds. */
+  readonly ageAtReadMs: number
 }
 
 /** What a read of CDF changes: a result that was read just now, or nothing may be served any more. */
@@ -38,7 +38,7 @@ export interface JobLeases {
   acquire(
     jobId: JobId,
   ): Promise<
-    { lease: JobLease; known: SharedJob | undefined } | { lease?: never; heldForMs: number }
+    { lease: JobLease; stored: SharedJob | undefined } | { lease?: never; heldForMs: number }
   >
 }
 
@@ -64,6 +64,6 @@ export const UNSHARED_LEASE: JobLease = { release: async () => {} }
 /** A fleet of one process, which shares nothing: its own cache and reads in flight are enough. */
 export const UNSHARED_JOBS: SharedJobs = {
   store: { get: async () => undefined },
-  leases: { acquire: async () => ({ lease: UNSHARED_LEASE, known: undefined }) },
+  leases: { acquire: async () => ({ lease: UNSHARED_LEASE, stored: undefined }) },
   announcements: { subscribe: () => () => {} },
 }

@@ -87,14 +87,14 @@ export class ProblemError extends Error {
   override readonly name = 'ProblemError'
   readonly code: ProblemCode
   readonly upstream: UpstreamAnswer | undefined
-  /** As passed to the constructor; {@link secondsToWait} includes the default. */
-  readonly retryAfterSeconds: number | undefined
+  /** Seconds until a retry can help, if the failure itself says so. */
+  readonly ownRetryAfterSeconds: number | undefined
 
   constructor(code: ProblemCode, options: ProblemErrorOptions = {}) {
     super(options.detail ?? PROBLEM_TYPES[code].detail, { cause: options.cause })
     this.code = code
     this.upstream = options.upstream
-    this.retryAfterSeconds = options.retryAfterSeconds
+    this.ownRetryAfterSeconds = options.retryAfterSeconds
   }
 
   /** HTTP status of the response. */
@@ -104,13 +104,13 @@ export class ProblemError extends Error {
 
   /** Whether a retry can help. */
   get isTransient(): boolean {
-    return this.secondsToWait !== undefined
+    return this.retryAfterSeconds !== undefined
   }
 
   /** The value of `Retry-After`, seconds; `undefined` if a retry does not help. */
-  get secondsToWait(): number | undefined {
+  get retryAfterSeconds(): number | undefined {
     const definition: ProblemType = PROBLEM_TYPES[this.code]
-    return this.retryAfterSeconds ?? definition.retryAfterSeconds
+    return this.ownRetryAfterSeconds ?? definition.retryAfterSeconds
   }
 
   /**
@@ -119,7 +119,7 @@ export class ProblemError extends Error {
    */
   toProblem(requestId: string, publicUrl = ''): Problem {
     const { status, title } = PROBLEM_TYPES[this.code]
-    const retryAfterSeconds = this.secondsToWait
+    const { retryAfterSeconds } = this
     return {
       type: `${publicUrl}/problems/${this.code}`,
       title,

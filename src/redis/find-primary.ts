@@ -1,4 +1,4 @@
-import type { NodeClient, RedisNode, RedisServer } from './redis-client.ts'
+import type { RedisAddress, RedisServer, SingleServerClient } from './redis-client.ts'
 import { parseRedisNode } from './redis-url.ts'
 
 const NO_CREDENTIALS = {
@@ -13,13 +13,13 @@ const NO_CREDENTIALS = {
  * @see https://redis.io/docs/latest/develop/reference/sentinel-clients/
  */
 export async function findPrimary(
-  kind: NodeClient,
+  kind: SingleServerClient,
   { nodes, sentinelName = '' }: RedisServer,
-): Promise<RedisNode> {
+): Promise<RedisAddress> {
   const withPassword = kind.duplicate({ database: 0 })
   const withoutPassword = kind.duplicate({ database: 0, credentialsProvider: NO_CREDENTIALS })
 
-  async function ask(node: RedisNode, client: NodeClient): Promise<RedisNode> {
+  async function ask(node: RedisAddress, client: SingleServerClient): Promise<RedisAddress> {
     const socket = { ...client.options?.socket, ...node }
     const sentinel = client.duplicate({ socket }).on('error', () => {})
     try {

@@ -4,10 +4,10 @@ import { findPrimary } from './find-primary.ts'
 import { RedisRejectionError } from './redis-rejection-error.ts'
 
 /** A client of the library for one server process. */
-export type NodeClient = RedisClientType
+export type SingleServerClient = RedisClientType
 
 /** One server process. */
-export interface RedisNode {
+export interface RedisAddress {
   host: string
   port: number
 }
@@ -16,7 +16,7 @@ export interface RedisNode {
 export interface RedisServer {
   mode: 'standalone' | 'sentinel' | 'cluster'
   /** One node, or several for discovery: the sentinels, or some nodes of the cluster. */
-  nodes: readonly RedisNode[]
+  nodes: readonly RedisAddress[]
   /** The name of the primary; only for sentinels. */
   sentinelName: string | undefined
   tls: boolean
@@ -54,10 +54,12 @@ const PING_INTERVAL_MS = 1_000
 const MAX_QUEUED_COMMANDS = 10_000
 
 /** Returns a function that creates clients for a server. */
-export function redisClients(server: RedisServer): (options: RedisClientOptions) => RedisClient {
+export function redisClientFactory(
+  server: RedisServer,
+): (options: RedisClientOptions) => RedisClient {
   const connection = connectionOptions(server)
   // The library takes 50 ms for each new kind of client, so all nodes get duplicates of one.
-  const node: NodeClient = createClient(connection)
+  const node: SingleServerClient = createClient(connection)
   return (options) => {
     const onError = (error: unknown) => options.onError(toRejection(error))
     const client =
@@ -104,14 +106,14 @@ function connectionOptions({ tls, database, username, readPassword }: RedisServe
 
 /** One connection for commands and one for messages. */
 function nodeClient(
-  kind: NodeClient,
+  kind: SingleServerClient,
   server: RedisServer,
   { channels, onMessage, onError }: RedisClientOptions,
 ): RedisClient {
-  const create = (node: RedisNode) =>
+  const create = (node: RedisAddress) =>
     kind.duplicate({ socket: { ...kind.options?.socket, ...node } }).on('error', onError)
-  let commands: NodeClient | undefined
-  let subscriber: NodeClient | undefined
+  let commands: SingleServerClient | undefined
+  let subscriber: SingleServerClient | undefined
   let isDestroyed = false
   return {
     connect: async () => {

@@ -24,7 +24,7 @@ export interface RedisJobLeasesOptions {
 const LEASE_MS = 1_000
 const RENEW_MS = 300
 /** Until its holder has heard of it and renews it, a lease holds for so many time limits of a command. */
-const UNCONFIRMED_LIMITS = 5
+const UNCONFIRMED_TTL_FACTOR = 5
 
 /**
  * Takes the lease of a job, and returns the time and the result; else only the remaining time of the other lease. A lease
@@ -65,15 +65,15 @@ export class RedisJobLeases implements JobLeases {
     const { redis, keys, timeoutMs } = this.#options
     const token = randomUUID()
     // Short until Redis has answered: if the answer is lost, no replica renews the lease.
-    const ttlMs = Math.min(UNCONFIRMED_LIMITS * timeoutMs, LEASE_MS)
+    const ttlMs = Math.min(UNCONFIRMED_TTL_FACTOR * timeoutMs, LEASE_MS)
     const args = [token, ttlMs, LEASE_MS, MAX_STORED_BYTES]
     const answer = await redis.eval(ACQUIRE, [keys.lease(jobId), keys.result(jobId)], args)
-    if (!Array.isArray(answer)) return { lease: UNSHARED_LEASE, known: undefined }
+    if (!Array.isArray(answer)) return { lease: UNSHARED_LEASE, stored: undefined }
     const [ms, value] = [Number(answer[0]), answer[1]]
     if (value === undefined) return { heldForMs: Math.max(1, ms) }
     return {
       lease: this.#hold(jobId, token, ms),
-      known: parseStoredJob(jobId, `${value}`, ms),
+      stored: parseStoredJob(jobId, `${value}`, ms),
     }
   }
 

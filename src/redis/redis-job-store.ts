@@ -44,8 +44,8 @@ export class RedisJobStore implements SharedJobStore {
       this.#onLookup('miss')
       return undefined
     }
-    const known = parseStoredJob(jobId, `${text}`, Number(nowMs))
-    this.#onLookup(known ? 'hit' : 'invalid')
-    return known
+    const job = parseStoredJob(jobId, `${text}`, Number(nowMs))
+    this.#onLookup(job ? 'hit' : 'invalid')
+    return job
   }
 }

@@ -91,14 +91,14 @@ export class RedisSharedLimits implements SharedLimits {
   }
 
   /** Claims one after the other, because each one depends on the share before. */
-  #claimShare(tellsOthers: boolean): Promise<number> {
-    const claim = this.#claim.then(() => this.#claimOnce(tellsOthers))
+  #claimShare(requestsShare: boolean): Promise<number> {
+    const claim = this.#claim.then(() => this.#claimOnce(requestsShare))
     this.#claim = claim
     return claim
   }
 
   /** @returns milliseconds until the next claim */
-  async #claimOnce(tellsOthers: boolean): Promise<number> {
+  async #claimOnce(requestsShare: boolean): Promise<number> {
     const { redis, keys, replica, maxConcurrency } = this.#options
     const member = this.#member
     if (!member) return CLAIM_MS.usual
@@ -106,7 +106,7 @@ export class RedisSharedLimits implements SharedLimits {
     const inUse = Math.max(before, member.callsInFlight)
     const names = [keys.replicas, keys.coolDown, keys.openBreaker]
     const limits = [maxConcurrency, LIVE_MS, SETTLE_MS, MAX_PAUSE_MS]
-    const channel = tellsOthers ? keys.limits : ''
+    const channel = requestsShare ? keys.limits : ''
     const answer = await redis.eval(CLAIM, names, [replica, inUse, channel, ...limits])
     if (!Array.isArray(answer)) return CLAIM_MS.usual
     const [replicas = 1, share = 0, coolDownMs = 0, openMs = 0] = answer.map(Number)
@@ -116,7 +116,7 @@ export class RedisSharedLimits implements SharedLimits {
     member.setMaxConcurrency(this.#share)
     if (this.#share > 0) this.#started.resolve()
     // Claims again, so that the others can use what this replica does not use any more.
-    if (this.#share < before) return this.#claimOnce(tellsOthers)
+    if (this.#share < before) return this.#claimOnce(requestsShare)
     return this.#share < Math.floor(maxConcurrency / replicas) ? CLAIM_MS.small : CLAIM_MS.usual
   }
 }

@@ -15,8 +15,8 @@ export interface StoredJob extends Omit<SharedJob, 'ageMs'> {
 }
 
 /** Converts a result to the stored form: a line with version, time and age, and CDF's job; `undefined` if too long. */
-export function formatStoredJob({ job, readAtMs, knownForMs }: StoredJob): string | undefined {
-  const head = `${VERSION} ${Math.floor(readAtMs)} ${Math.floor(knownForMs)}\n`
+export function formatStoredJob({ job, readAtMs, ageAtReadMs }: StoredJob): string | undefined {
+  const head = `${VERSION} ${Math.floor(readAtMs)} ${Math.floor(ageAtReadMs)}\n`
   const text = head + (job ? JSON.stringify(job) : '')
   return Buffer.byteLength(text) > MAX_STORED_BYTES ? undefined : text
 }
@@ -28,14 +28,14 @@ export function formatStoredJob({ job, readAtMs, knownForMs }: StoredJob): strin
  */
 export function parseStoredJob(jobId: JobId, text: string, nowMs: number): SharedJob | undefined {
   if (Buffer.byteLength(text) > MAX_STORED_BYTES) return undefined
-  const [head = '', version, readAtMs, known] = HEAD.exec(text) ?? []
+  const [head = '', version, readAtMs, age] = HEAD.exec(text) ?? []
   const ageMs = nowMs - Number(readAtMs)
-  const knownForMs = Number(known)
+  const ageAtReadMs = Number(age)
   if (Number(version) !== VERSION || !(ageMs >= 0)) return undefined
   const body = text.slice(head.length)
-  if (body === '') return { job: undefined, ageMs, knownForMs }
+  if (body === '') return { job: undefined, ageMs, ageAtReadMs }
   const job = parseCdfJob(body)
-  return job && isSameJob(jobId, job.jobId) ? { job, ageMs, knownForMs } : undefined
+  return job && isSameJob(jobId, job.jobId) ? { job, ageMs, ageAtReadMs } : undefined
 }
 
 const HEAD = /^(\d{1,4}) (\d{1,15}) (\d{1,12})\n/

@@ -78,7 +78,7 @@ async function start(
     attemptTimeoutMs: 2000,
     maxAttempts: 2,
     random,
-    onRequest: (request) => calls.push(request),
+    onRequestEnd: (request) => calls.push(request),
     ...options,
   })
   const read = (signal = new AbortController().signal, jobId = JOB_ID) =>

@@ -26,8 +26,8 @@ t.test('buffers the latest state for a slow reader, not a queue of states', asyn
     jobIds: [ID],
     poller: { subscribe: () => {}, unsubscribe: () => {} },
     schedule: new FakeClock().schedule,
-    context: { requestId: 'r', traceparent: 't', caller: 'c' },
-    endsInMs: Number.POSITIVE_INFINITY,
+    context: { requestId: 'r', traceparent: 't', callerKey: 'c' },
+    expiresInMs: Number.POSITIVE_INFINITY,
   })
   const STATES = 1_000
   for (let number = 1; number <= STATES; number += 1) {

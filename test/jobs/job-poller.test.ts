@@ -14,18 +14,18 @@ import { FakeClock } from '../support/fake-clock.ts'
 import { fixtureText, JOB_ID } from '../support/fixtures.ts'
 
 const ID = JOB_ID as JobId
-const IDS = { requestId: 'caller', traceparent: 't', caller: 'c' }
+const IDS = { requestId: 'caller', traceparent: 't', callerKey: 'c' }
 
 type State = 'queued' | 'running' | 'completed' | ProblemCode | Promise<ReadResult>
 
 /** A poller over a reader that returns `cdf.state`. */
 function setUp({ random = 0, freshForMs = 1000 } = {}) {
   const clock = new FakeClock()
-  const firstSeenMs = clock.nowMs
+  const firstReadAtMs = clock.nowMs
   const responseFor = (state: string): CachedResponse => {
     const job = parseCdfJob(fixtureText(`estimate-${state}.json`))
     if (!job) throw new Error(state)
-    return toCachedResponse(normalizeJob(ID, job).quality, clock.nowMs, firstSeenMs, freshForMs)
+    return toCachedResponse(normalizeJob(ID, job).quality, clock.nowMs, firstReadAtMs, freshForMs)
   }
   const resultFor = (state: Exclude<State, Promise<ReadResult>>): ReadResult =>
     state === 'queued' || state === 'running' || state === 'completed'
@@ -51,7 +51,7 @@ function setUp({ random = 0, freshForMs = 1000 } = {}) {
       },
       read: (jobId, { requestId, signal, maxSharedAgeMs }) => {
         const { state } = cdf
-        const atMs = clock.nowMs - firstSeenMs
+        const atMs = clock.nowMs - firstReadAtMs
         cdf.reads.push({ jobId, atMs, requestId, signal, maxSharedAgeMs })
         if (!(state instanceof Promise)) return resultFor(state)
         return state.then((result) => {
@@ -150,7 +150,7 @@ t.test('reads a job earlier for a second caller with a shorter interval', async 
   const { clock, cdf, poller, subscriber } = setUp()
   const jobIds = Array.from({ length: 300 }, (_, number) => `${number}` as JobId)
   const many = subscriber()
-  for (const jobId of jobIds) poller.subscribe(jobId, many, { ...IDS, caller: 'many' })
+  for (const jobId of jobIds) poller.subscribe(jobId, many, { ...IDS, callerKey: 'many' })
   clock.advance(20_000)
   const last = cdf.reads.at(-1)?.jobId as JobId
   const readsOfLast = () => cdf.reads.filter(({ jobId }) => jobId === last).length
@@ -158,10 +158,10 @@ t.test('reads a job earlier for a second caller with a shorter interval', async 
   clock.advance(5_000)
   t.equal(readsOfLast(), before, 'the budget stretches the interval')
   const other = subscriber()
-  poller.subscribe(last, other, { ...IDS, caller: 'other' })
+  poller.subscribe(last, other, { ...IDS, callerKey: 'other' })
   t.strictSame(other.updates, ['Running'])
   for (let times = 0; times < 10; times += 1) {
-    poller.subscribe(last, subscriber(), { ...IDS, caller: 'other' })
+    poller.subscribe(last, subscriber(), { ...IDS, callerKey: 'other' })
     clock.advance(300)
   }
   t.equal(readsOfLast(), before + 1, 'further subscriptions do not postpone the read')

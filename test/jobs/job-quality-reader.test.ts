@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { CallContext } from '../../src/cdf/cdf-client.ts'
+import type { CdfReadContext } from '../../src/cdf/cdf-client.ts'
 import type { CdfJob } from '../../src/cdf/cdf-job.ts'
 import { parseCdfJob } from '../../src/cdf/cdf-job.ts'
 import type { JobId } from '../../src/cdf/job-id.ts'
@@ -30,7 +30,7 @@ function setUp(
   const cdf: {
     response: CdfJob | ProblemError | Promise<CdfJob>
     requests: string[]
-    contexts: CallContext[]
+    contexts: CdfReadContext[]
     isOverloaded: boolean
   } = {
     response: RUNNING,
@@ -66,7 +66,7 @@ function setUp(
     jobId: JobId = ID,
     signal = new AbortController().signal,
   ): Promise<ReadResult> =>
-    reader.read(jobId, { signal, requestId: 'r', traceparent: 't', caller: 'c' })
+    reader.read(jobId, { signal, requestId: 'r', traceparent: 't', callerKey: 'c' })
   const statusOf = ({ response }: ReadResult) => response && JSON.parse(response.body).status
   return { clock, cdf, deviations, reader, read, statusOf }
 }

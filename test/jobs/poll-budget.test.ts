@@ -7,7 +7,7 @@ import { FakeClock } from '../support/fake-clock.ts'
 const job = (baseIntervalMs: number, ...callers: string[]): BudgetedPoll => ({
   callers,
   baseIntervalMs,
-  ownReads: 1,
+  ownReadRatio: 1,
 })
 const jobs = (count: number, poll: BudgetedPoll) => Array.from({ length: count }, () => poll)
 
@@ -115,10 +115,10 @@ t.test('makes up for a timer that is late', async (t) => {
 })
 
 t.test('counts only the part of the reads that this replica makes', async (t) => {
-  const half = { ...job(1_000, 'a'), ownReads: 0.5 }
+  const half = { ...job(1_000, 'a'), ownReadRatio: 0.5 }
   const { budget } = setUp(jobs(40, half))
   t.equal(budget.intervalMs(half), 1_000, '20 of 40 reads per second')
-  const none = { ...job(1_000, 'a'), ownReads: 0 }
+  const none = { ...job(1_000, 'a'), ownReadRatio: 0 }
   const intervalOf = (count: number) => setUp(jobs(count, none)).budget.intervalMs(none)
   t.equal(Math.round(intervalOf(400)), 1_000)
   t.equal(Math.round(intervalOf(800)), 2_000, 'it may have to read them next')

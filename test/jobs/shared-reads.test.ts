@@ -58,7 +58,7 @@ function setUp() {
         signal: new AbortController().signal,
         requestId: 'r',
         traceparent: 't',
-        caller: 'c',
+        callerKey: 'c',
         ...(maxSharedAgeMs !== undefined && { maxSharedAgeMs }),
       })
     return { reader, read, watched, watching }
@@ -206,12 +206,12 @@ t.test('a failure that revokes a pending job removes it for all replicas', async
 
 t.test('keeps how long the job has been known, for the polling interval', async (t) => {
   const { clock, a, b } = setUp()
-  const firstSeenMs = clock.nowMs
+  const firstReadAtMs = clock.nowMs
   await a.read()
   clock.advance(5_000)
   await a.read()
   clock.advance(500)
-  t.match(await b.read(), { response: { firstSeenMs, readAtMs: firstSeenMs + 5_000 } })
+  t.match(await b.read(), { response: { firstReadAtMs, readAtMs: firstReadAtMs + 5_000 } })
 })
 
 t.test('a read for which no caller waits any more is left to another replica', async (t) => {
@@ -219,7 +219,7 @@ t.test('a read for which no caller waits any more is left to another replica', a
   const slow = Promise.withResolvers<CdfJob>()
   cdf.response = slow.promise
   const gone = new AbortController()
-  const context = { requestId: 'r', traceparent: 't', caller: 'c', signal: gone.signal }
+  const context = { requestId: 'r', traceparent: 't', callerKey: 'c', signal: gone.signal }
   const abandoned = a.reader.read(ID, context)
   await settle()
   const other = b.read()

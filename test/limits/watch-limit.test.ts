@@ -13,7 +13,7 @@ t.test('limits the jobs in all streams and waits of each caller', async (t) => {
     t.throws(() => limit.acquire('a', watch), {
       code: 'too-many-requests',
       message: 'This caller watches too many jobs. At most 10 are allowed.',
-      secondsToWait: 5,
+      retryAfterSeconds: 5,
     })
   }
   t.ok(limit.acquire('b', stream(10)))
@@ -26,7 +26,7 @@ t.test('limits the streams of each caller, not the waits', async (t) => {
   const limit = new WatchLimit({ maxStreams: 1, maxWatchedJobs: 0 })
   const release = limit.acquire('a', stream(1))
   limit.acquire('a', wait)
-  t.throws(() => limit.acquire('a', stream(1)), { code: 'too-many-requests', secondsToWait: 5 })
+  t.throws(() => limit.acquire('a', stream(1)), { code: 'too-many-requests', retryAfterSeconds: 5 })
   release()
   t.ok(limit.acquire('a', stream(1)))
 })

@@ -204,7 +204,7 @@ t.test('requires the scope as a whole word', async (t) => {
       'Bearer realm="cdf-job-quality", error="insufficient_scope", scope="jobs:read"',
     )
   }
-  t.ok(logs.some(({ msg, reason }) => msg === 'authentication failed' && reason === 'scope'))
+  t.ok(logs.some(({ msg, reason }) => msg === 'authorization failed' && reason === 'scope'))
 })
 
 t.test('accepts any scope if none is required', async (t) => {

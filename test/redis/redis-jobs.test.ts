@@ -14,7 +14,7 @@ import { until } from '../support/wait.ts'
 const skip = skipWithoutRedis
 const ID = parseJobId('7') as JobId
 const JOB = { jobId: '7', status: 'Running', advancedJoinExternalId: 'ü' }
-const RESULT = { job: JOB, knownForMs: 40, ttlMs: 60_000 }
+const RESULT = { job: JOB, ageAtReadMs: 40, ttlMs: 60_000 }
 const RESULT_KEY = KEYS.result(ID)
 const LEASE_KEY = KEYS.lease(ID)
 
@@ -51,9 +51,9 @@ t.test('a result is found by another replica until it expires', { skip }, async 
   t.equal(await b.store.get(ID), undefined)
   const { lease } = await a.lease()
   await lease.release(RESULT)
-  t.match(await a.leases.acquire(ID), { known: { job: JOB, knownForMs: 40 } })
+  t.match(await a.leases.acquire(ID), { stored: { job: JOB, ageAtReadMs: 40 } })
   const found = await b.store.get(ID)
-  t.match(found, { job: JOB, knownForMs: 40 })
+  t.match(found, { job: JOB, ageAtReadMs: 40 })
   t.ok((found?.ageMs ?? -1) >= 0 && (found?.ageMs ?? 0) < 60_000)
   t.strictSame(b.lookups, ['miss', 'hit'])
   const ttlMs = Number((await command('PTTL', RESULT_KEY)).slice(1))
@@ -91,7 +91,7 @@ t.test('a result is as old as the read, also if Redis gets it late', { skip }, a
 
 t.test('that CDF has no such job is found too', { skip }, async (t) => {
   const { store, lease } = await connect(t)
-  await (await lease()).lease.release({ job: undefined, knownForMs: 0, ttlMs: 5_000 })
+  await (await lease()).lease.release({ job: undefined, ageAtReadMs: 0, ttlMs: 5_000 })
   t.match(await store.get(ID), { job: undefined })
 })
 
@@ -198,7 +198,7 @@ t.test('a renewal without an answer does not end a lease', { skip }, async (t) =
     renewed += 1
   }
   await lease.release(RESULT)
-  t.match(await holder.store.get(ID), { knownForMs: 40 }, 'the result is shared')
+  t.match(await holder.store.get(ID), { ageAtReadMs: 40 }, 'the result is shared')
 })
 
 t.test('a lease is short until the replica has heard of the grant', { skip }, async (t) => {
@@ -213,13 +213,13 @@ t.test('a replica that has lost its lease changes nothing', { skip }, async (t) 
   const lost = await a.lease()
   await command('DEL', LEASE_KEY)
   const { lease } = await b.lease()
-  await lost.lease.release({ ...RESULT, knownForMs: 999 })
+  await lost.lease.release({ ...RESULT, ageAtReadMs: 999 })
   t.equal(await b.store.get(ID), undefined)
   t.equal((await a.leases.acquire(ID)).lease, undefined, 'the lease of the other is not released')
   await lease.release(RESULT)
-  t.match(await b.store.get(ID), { knownForMs: 40 })
+  t.match(await b.store.get(ID), { ageAtReadMs: 40 })
   await lost.lease.release('delete')
-  t.match(await b.store.get(ID), { knownForMs: 40 })
+  t.match(await b.store.get(ID), { ageAtReadMs: 40 })
 })
 
 t.test('a lease that no replica can have taken does not stop anybody', { skip }, async (t) => {

@@ -12,21 +12,21 @@ const job = { ...(parseCdfJob(fixtureText('estimate-running.json')) as CdfJob), 
 const text = `1 ${NOW_MS - 70} 5000\n${JSON.stringify(job)}`
 
 t.test('reads what it has stored', async (t) => {
-  const stored = { job, readAtMs: NOW_MS - 70, knownForMs: 5_000 }
+  const stored = { job, readAtMs: NOW_MS - 70, ageAtReadMs: 5_000 }
   t.equal(formatStoredJob(stored), text)
-  t.strictSame(parseStoredJob(ID, text, NOW_MS), { job, ageMs: 70, knownForMs: 5_000 })
+  t.strictSame(parseStoredJob(ID, text, NOW_MS), { job, ageMs: 70, ageAtReadMs: 5_000 })
 })
 
 t.test('stores that CDF has no such job', async (t) => {
-  const stored = formatStoredJob({ job: undefined, readAtMs: NOW_MS - 70.9, knownForMs: 0.5 })
+  const stored = formatStoredJob({ job: undefined, readAtMs: NOW_MS - 70.9, ageAtReadMs: 0.5 })
   t.equal(stored, `1 ${NOW_MS - 71} 0\n`)
-  const expected = { job: undefined, ageMs: 71, knownForMs: 0 }
+  const expected = { job: undefined, ageMs: 71, ageAtReadMs: 0 }
   t.strictSame(parseStoredJob(ID, `${stored}`, NOW_MS), expected)
 })
 
 t.test('does not store a job that is too long', async (t) => {
   const long = { ...job, errorMessage: 'é'.repeat(MAX_STORED_BYTES / 2) }
-  t.equal(formatStoredJob({ job: long, readAtMs: NOW_MS, knownForMs: 0 }), undefined)
+  t.equal(formatStoredJob({ job: long, readAtMs: NOW_MS, ageAtReadMs: 0 }), undefined)
 })
 
 t.test('ignores what it has not stored', async (t) => {

@@ -38,7 +38,7 @@ async function start(t: Test, environment: Record<string, string> = {}) {
   const read = app.jobQuality.read.bind(app.jobQuality)
   app.jobQuality.read = (jobId, context) => {
     reads += 1
-    if (context.caller === BACKGROUND) polled.push(jobId)
+    if (context.callerKey === BACKGROUND) polled.push(jobId)
     return read(jobId, context)
   }
   let seen = 0

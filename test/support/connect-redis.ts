@@ -1,7 +1,7 @@
 import type { Test } from 'tap'
 import { scheduleTimeout } from '../../src/async/scheduler.ts'
 import type { RedisServer } from '../../src/redis/redis-client.ts'
-import { redisClients } from '../../src/redis/redis-client.ts'
+import { redisClientFactory } from '../../src/redis/redis-client.ts'
 import { RedisConnection } from '../../src/redis/redis-connection.ts'
 import { RedisKeys } from '../../src/redis/redis-keys.ts'
 import { parseRedisUrl } from '../../src/redis/redis-url.ts'
@@ -24,7 +24,7 @@ export function redisConnection(
 ) {
   const states: string[] = []
   const commands: string[] = []
-  const clients = redisClients({
+  const clients = redisClientFactory({
     mode: 'standalone',
     sentinelName: undefined,
     tls: false,

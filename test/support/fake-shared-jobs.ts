@@ -21,7 +21,7 @@ export class FakeSharedJobs implements SharedJobs {
     this.#clock = clock
   }
 
-  readonly store: SharedJobs['store'] = { get: async (jobId) => this.#known(jobId) }
+  readonly store: SharedJobs['store'] = { get: async (jobId) => this.#stored(jobId) }
 
   readonly leases: SharedJobs['leases'] = {
     acquire: async (jobId) => {
@@ -38,7 +38,7 @@ export class FakeSharedJobs implements SharedJobs {
         },
       }
       this.#leases.set(jobId, { lease, untilMs: nowMs + FAKE_LEASE_MS })
-      return { lease, known: this.#known(jobId) }
+      return { lease, stored: this.#stored(jobId) }
     },
   }
 
@@ -63,7 +63,7 @@ export class FakeSharedJobs implements SharedJobs {
     this.#tell(undefined)
   }
 
-  #known(jobId: JobId): SharedJob | undefined {
+  #stored(jobId: JobId): SharedJob | undefined {
     const stored = this.results.get(jobId)
     if (!stored) return undefined
     const { readAtMs, ttlMs, ...result } = stored

@@ -28,7 +28,7 @@ export interface TokenProviderOptions {
   /** Monotonic clock, milliseconds. */
   now: () => number
   /** Called after each token request with the lifetime of the token or the error. */
-  onTokenRequest: (outcome: { lifetimeSeconds: number } | { error: unknown }) => void
+  onTokenRequestEnd: (outcome: { lifetimeSeconds: number } | { error: unknown }) => void
 }
 
 /** Lifetime of a token without `expires_in`, which is optional (RFC 6749 §5.1). */
@@ -86,7 +86,7 @@ export class TokenProvider {
     const token = this.#token
     if (!token || nowMs >= token.expiresAtMs)
       return untilAborted(this.#request(traceparent), signal)
-    // A renewal belongs to no caller's trace. Its failure is reported through onTokenRequest.
+    // A renewal belongs to no caller's trace. Its failure is reported through onTokenRequestEnd.
     if (nowMs >= token.renewAtMs && nowMs >= this.#renewNotBeforeMs) this.#request().catch(() => {})
     return token
   }
@@ -108,7 +108,7 @@ export class TokenProvider {
   }
 
   async #requestNow(traceparent: string | undefined): Promise<AccessToken> {
-    const { requestToken, now, onTokenRequest } = this.#options
+    const { requestToken, now, onTokenRequestEnd } = this.#options
     // The lifetime counts from before the request, because the token may be issued at any time during it.
     const requestedAtMs = now()
     try {
@@ -127,13 +127,13 @@ export class TokenProvider {
       }
       this.#failure = undefined
       this.#failuresInARow = 0
-      onTokenRequest({ lifetimeSeconds })
+      onTokenRequestEnd({ lifetimeSeconds })
       return this.#token
     } catch (error) {
       this.#failuresInARow += 1
       this.#renewNotBeforeMs = now() + RENEWAL_RETRY_MS
       this.#failure = { retryAtMs: now() + this.#retryDelayMs(error), error }
-      onTokenRequest({ error })
+      onTokenRequestEnd({ error })
       throw this.#failureNow()
     }
   }
@@ -141,7 +141,7 @@ export class TokenProvider {
   #retryDelayMs(error: unknown): number {
     if (!(error instanceof ProblemError)) return 0
     if (error.code === 'identity-provider-rejected') return REJECTED_RETRY_MS
-    if (error.retryAfterSeconds !== undefined) return error.retryAfterSeconds * 1000
+    if (error.ownRetryAfterSeconds !== undefined) return error.ownRetryAfterSeconds * 1000
     // A single failure is often over at once.
     if (this.#failuresInARow === 1) return 0
     return Math.min(FAILED_RETRY_MS.min * 2 ** (this.#failuresInARow - 2), FAILED_RETRY_MS.max)

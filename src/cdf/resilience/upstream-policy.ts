@@ -100,7 +100,7 @@ export class UpstreamPolicy implements LimitedReplica {
     const failed = code === 'upstream-error' || code === 'upstream-timeout'
     breaker.report(entered, failed)
     if (code === 'upstream-throttled') {
-      if (coolDown.throttled(error?.retryAfterSeconds)) concurrency.halve()
+      if (coolDown.throttled(error?.ownRetryAfterSeconds)) concurrency.halve()
     } else if (!failed) {
       coolDown.answered()
       if (code === undefined || code === 'job-not-found') concurrency.succeeded()

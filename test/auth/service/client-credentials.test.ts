@@ -361,7 +361,7 @@ for (const [name, response, code, retryAfterSeconds] of failures) {
     const { server } = await startTokenEndpoint(t, response)
     const error = await failureOf(t, tokenRequester(t, { server }))
     t.equal(error.code, code)
-    t.equal(error.retryAfterSeconds, retryAfterSeconds)
+    t.equal(error.ownRetryAfterSeconds, retryAfterSeconds)
   })
 }
 

@@ -18,7 +18,7 @@ function setUp() {
       return request.promise
     },
     now: clock.now,
-    onTokenRequest: (outcome) => outcomes.push(outcome),
+    onTokenRequestEnd: (outcome) => outcomes.push(outcome),
   })
   const grant = (expiresInSeconds?: number) => {
     requests.at(-1)?.resolve({ accessToken: `token-${requests.length}`, expiresInSeconds })

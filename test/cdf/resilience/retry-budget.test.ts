@@ -14,7 +14,7 @@ t.test('allows twenty retries per ten seconds at a low request rate', async (t) 
 t.test('allows retries for a tenth of the calls at a high request rate', async (t) => {
   const clock = new FakeClock()
   const budget = new RetryBudget(clock.now)
-  for (let call = 0; call < 1_000; call += 1) budget.countCall()
+  for (let call = 0; call < 1_000; call += 1) budget.countRead()
   let retries = 0
   while (budget.take()) retries += 1
   t.equal(retries, 100)

@@ -1,14 +1,14 @@
 import t from 'tap'
 import type { JobId } from '../../src/cdf/job-id.ts'
 import { parseJobId } from '../../src/cdf/job-id.ts'
-import { takeReadingTurn } from '../../src/jobs/reading-turn.ts'
+import { acquireLease } from '../../src/jobs/acquire-lease.ts'
 import type { JobLease, SharedJob } from '../../src/jobs/shared-jobs.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { FAKE_LEASE_MS, FakeSharedJobs } from '../support/fake-shared-jobs.ts'
 import { settle } from '../support/wait.ts'
 
 const ID = parseJobId('7') as JobId
-const RESULT = { job: { jobId: '7', status: 'Running' }, knownForMs: 0, ttlMs: 30_000 }
+const RESULT = { job: { jobId: '7', status: 'Running' }, ageAtReadMs: 0, ttlMs: 30_000 }
 
 function setUp(maxAgeMs = 1_000) {
   const clock = new FakeClock()
@@ -17,7 +17,7 @@ function setUp(maxAgeMs = 1_000) {
   const accept = (known: SharedJob): SharedJob | undefined =>
     known.ageMs < maxAgeMs ? known : undefined
   const take = (signal = new AbortController().signal, deadlineMs = 8_000, accepts = accept) =>
-    takeReadingTurn(ID, {
+    acquireLease(ID, {
       shared,
       accept: accepts,
       now: clock.now,

@@ -13,8 +13,8 @@ import { RetryBudget } from './resilience/retry-budget.ts'
 import type { UpstreamPolicyOptions } from './resilience/upstream-policy.ts'
 import { UpstreamPolicy } from './resilience/upstream-policy.ts'
 
-/** The configuration of a {@link CdfConnection}. Each number is a variable in docs/configuration.md. */
-export interface CdfConnectionSettings {
+/** The configuration of a {@link CdfClientParts}. Each number is a variable in docs/configuration.md. */
+export interface CdfClientSettings {
   cdf: { baseUrl: string; project: string; version: string | undefined }
   identityProvider: Omit<ClientCredentialsOptions, 'dispatcher' | 'onExpiredCertificate'>
   upstream: {
@@ -26,22 +26,22 @@ export interface CdfConnectionSettings {
   }
 }
 
-/** Options of {@link connectToCdf}. */
-export interface CdfConnectionOptions extends CdfConnectionSettings {
+/** Options of {@link createCdfClient}. */
+export interface CreateCdfClientOptions extends CdfClientSettings {
   dispatcher: Dispatcher
   /** Monotonic clock, milliseconds. */
   now: () => number
   /** 0 ≤ random() < 1. */
   random: () => number
-  onTokenRequest: TokenProviderOptions['onTokenRequest']
+  onTokenRequestEnd: TokenProviderOptions['onTokenRequestEnd']
   onExpiredCertificate: (expiredAt: string) => void
   onBreakerChange: CircuitBreakerOptions['onChange']
   onPause: UpstreamPolicyOptions['onPause']
-  onRequest: (request: CdfRequest) => void
+  onRequestEnd: (request: CdfRequest) => void
 }
 
 /** The client of CDF, and what it depends on. */
-export interface CdfConnection {
+export interface CdfClientParts {
   client: CdfClient
   tokens: TokenProvider
   policy: UpstreamPolicy
@@ -51,13 +51,13 @@ export interface CdfConnection {
 }
 
 /** Creates a client of CDF with its own token provider and limits. It sends nothing before its first use. */
-export function connectToCdf(options: CdfConnectionOptions): CdfConnection {
+export function createCdfClient(options: CreateCdfClientOptions): CdfClientParts {
   const { cdf, identityProvider, upstream, dispatcher, now, random } = options
-  const { onExpiredCertificate, onTokenRequest } = options
+  const { onExpiredCertificate, onTokenRequestEnd } = options
   const tokens = new TokenProvider({
     requestToken: createTokenRequester({ ...identityProvider, dispatcher, onExpiredCertificate }),
     now,
-    onTokenRequest,
+    onTokenRequestEnd,
   })
   const concurrency = new ConcurrencyLimit(upstream.maxConcurrency, upstream.maxQueue)
   const coolDown = new CoolDown({ now, random })
@@ -75,7 +75,7 @@ export function connectToCdf(options: CdfConnectionOptions): CdfConnection {
     attemptTimeoutMs: upstream.attemptTimeoutMs,
     maxAttempts: upstream.maxAttempts,
     random,
-    onRequest: options.onRequest,
+    onRequestEnd: options.onRequestEnd,
   })
   return { client, tokens, policy, concurrency, coolDown, breaker }
 }

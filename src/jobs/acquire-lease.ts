@@ -3,11 +3,11 @@ import type { JobId } from '../cdf/job-id.ts'
 import { ProblemError } from '../problems/problem.ts'
 import type { JobLease, SharedJob, SharedJobs } from './shared-jobs.ts'
 
-/** Options of {@link takeReadingTurn}. */
-export interface ReadingTurnOptions<Result> {
+/** Options of {@link acquireLease}. */
+export interface AcquireLeaseOptions<Result> {
   shared: SharedJobs
   /** The result of a shared job, if it makes the read unnecessary. */
-  accept: (known: SharedJob) => Result | undefined
+  accept: (job: SharedJob) => Result | undefined
   /** Monotonic clock, milliseconds. */
   now: () => number
   schedule: Scheduler
@@ -17,13 +17,13 @@ export interface ReadingTurnOptions<Result> {
 }
 
 /**
- * Takes turns with the other replicas to read a job: returns the right to read it, or a result that another replica has
- * read. While another one reads the job, waits for its result; if it had none, competes again.
+ * Acquires the lease of a job, or returns a result that another replica has read. While another replica holds the lease,
+ * waits for its release, and tries again.
  * @throws ProblemError `upstream-timeout` at the deadline; the reason of the signal
  */
-export async function takeReadingTurn<Result>(
+export async function acquireLease<Result>(
   jobId: JobId,
-  options: ReadingTurnOptions<Result>,
+  options: AcquireLeaseOptions<Result>,
 ): Promise<{ result: Result } | { lease: JobLease; waitedMs: number }> {
   const { shared, accept, now, schedule, deadlineMs, signal } = options
   const startedAtMs = now()
@@ -38,20 +38,23 @@ export async function takeReadingTurn<Result>(
     for (let waitedMs = 0; ; waitedMs = now() - startedAtMs) {
       if (waitedMs >= deadlineMs) throw new ProblemError('upstream-timeout')
       announced = Promise.withResolvers()
-      const known = await shared.store.get(jobId)
-      const result = known && accept(known)
+      const stored = await shared.store.get(jobId)
+      const result = stored && accept(stored)
       signal.throwIfAborted()
       if (result) return { result }
-      const turn = await shared.leases.acquire(jobId)
-      if (turn.lease) {
+      const acquired = await shared.leases.acquire(jobId)
+      if (acquired.lease) {
         // Another replica may have read the job since the lookup.
-        const late = turn.known && accept(turn.known)
-        if (late !== undefined || signal.aborted) turn.lease.release()
+        const late = acquired.stored && accept(acquired.stored)
+        if (late !== undefined || signal.aborted) acquired.lease.release()
         signal.throwIfAborted()
-        return late === undefined ? { lease: turn.lease, waitedMs } : { result: late }
+        return late === undefined ? { lease: acquired.lease, waitedMs } : { result: late }
       }
       signal.throwIfAborted()
-      const cancel = schedule(Math.min(turn.heldForMs, deadlineMs - waitedMs), announced.resolve)
+      const cancel = schedule(
+        Math.min(acquired.heldForMs, deadlineMs - waitedMs),
+        announced.resolve,
+      )
       await announced.promise
       cancel()
     }
