@@ -42,7 +42,7 @@ export function connectFleet(app: FastifyInstance, options: RedisFleetOptions): 
       else app.log.warn({ reason }, 'Redis unavailable')
       if (!isAvailable) limits.skipStart()
     },
-    onInterruption: () => announcements.reset(),
+    onInterruption: () => announcements.notifyLoss(),
     onCommand: (outcome, reason) => {
       metrics.commands.inc({ outcome })
       if (outcome === 'rejected' && isFirst(`${reason}`))
@@ -71,5 +71,12 @@ export function connectFleet(app: FastifyInstance, options: RedisFleetOptions): 
     redis.close()
   })
 
-  return { jobs: { store, leases, announcements }, limits }
+  return {
+    jobs: {
+      get: (jobId) => store.get(jobId),
+      acquireLease: (jobId) => leases.acquire(jobId),
+      onRelease: (listener) => announcements.subscribe(listener),
+    },
+    limits,
+  }
 }

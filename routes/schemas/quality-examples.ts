@@ -1,4 +1,5 @@
-import { entityTagFor, toCachedResponse } from '../../src/jobs/cached-response.ts'
+import { entityTagFor } from '../../src/http/entity-tag.ts'
+import { toCachedResponse } from '../../src/jobs/cached-response.ts'
 import type { JobProblem } from '../../src/jobs/job-event.ts'
 import { toJobProblem } from '../../src/jobs/job-event.ts'
 import type { JobQualityList } from '../../src/jobs/job-list.ts'

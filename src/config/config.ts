@@ -2,10 +2,10 @@ import type {
   AuthorizationServer,
   ClientAuthentication,
 } from '../auth/service/client-credentials.ts'
-import { CLIENT_SECRET_FILE } from '../auth/service/client-secret.ts'
-import { readCredential } from '../auth/service/credential-file.ts'
-import { SIGNING_KEY_FILE } from '../auth/service/signing-key.ts'
 import { withoutTrailingSlash } from '../auth/without-trailing-slash.ts'
+import { readCredential } from '../credentials/credential-file.ts'
+import { CLIENT_SECRET_FILE } from '../credentials/secret-file.ts'
+import { SIGNING_KEY_FILE } from '../credentials/signing-key-file.ts'
 import type { Proxies } from '../http/proxy.ts'
 import type { Environment } from './environment.ts'
 import { ConfigError, loadEnvironment } from './load-environment.ts'

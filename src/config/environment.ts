@@ -1,9 +1,5 @@
-import {
-  CLIENT_SECRET_FILE,
-  REDIS_PASSWORD_FILE,
-  secretFault,
-} from '../auth/service/client-secret.ts'
-import { SIGNING_KEY_FILE } from '../auth/service/signing-key.ts'
+import { CLIENT_SECRET_FILE, REDIS_PASSWORD_FILE, secretFault } from '../credentials/secret-file.ts'
+import { SIGNING_KEY_FILE } from '../credentials/signing-key-file.ts'
 import { parseRedisUrl } from '../redis/redis-url.ts'
 import { isAbsoluteUri, isHeaderName, isListOf, isNetwork, isOrigin, SCOPE } from './syntax.ts'
 import type { Variable } from './variable.ts'

@@ -1,4 +1,4 @@
-import { CredentialFileError } from '../auth/service/credential-file.ts'
+import { CredentialFileError } from '../credentials/credential-file.ts'
 import { isLoopback } from '../http/loopback.ts'
 import { isSecureUrl } from '../http/secure-url.ts'
 import { parseRedisUrl } from '../redis/redis-url.ts'

@@ -1,5 +1,5 @@
-import { REDIS_PASSWORD_FILE } from '../auth/service/client-secret.ts'
-import { readCredential } from '../auth/service/credential-file.ts'
+import { readCredential } from '../credentials/credential-file.ts'
+import { REDIS_PASSWORD_FILE } from '../credentials/secret-file.ts'
 import { parseRedisUrl } from '../redis/redis-url.ts'
 import type { Environment } from './environment.ts'
 

@@ -1,3 +1,10 @@
+import { hash } from 'node:crypto'
+
+/** A strong entity tag for content, with its quotes: 132 bits of SHA-256. */
+export function entityTagFor(content: string | Buffer): string {
+  return `"${hash('sha256', content, 'base64url').slice(0, 22)}"`
+}
+
 /**
  * What compressing proxies append to a tag, before its last quote: Apache, lighttpd and Caddy `-gzip`, Jetty `--gzip`.
  * Apache also appends to a tag with a suffix, so there can be several.

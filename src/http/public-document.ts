@@ -1,6 +1,6 @@
-import { hash } from 'node:crypto'
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
+import { entityTagFor } from './entity-tag.ts'
 
 /** A representation of a document: its bytes and strong entity tag. */
 export interface Representation {
@@ -26,13 +26,13 @@ export async function publicDocument(
   headers: Record<string, string> = {},
 ): Promise<PublicDocument> {
   const bytes = Buffer.from(content)
-  const tag = hash('sha256', bytes, 'base64url').slice(0, 22)
+  const etag = entityTagFor(bytes)
   return {
     contentType,
     headers,
-    identity: { bytes, etag: `"${tag}"` },
+    identity: { bytes, etag },
     // A strong entity tag identifies one representation (RFC 9110 §8.8.1).
-    gzip: { bytes: await gzipAsync(bytes), etag: `"${tag}-gzip"` },
+    gzip: { bytes: await gzipAsync(bytes), etag: etag.replace(/"$/, '-gzip"') },
   }
 }
 

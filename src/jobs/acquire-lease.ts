@@ -27,22 +27,22 @@ export async function acquireLease<Result>(
 ): Promise<{ result: Result } | { lease: JobLease; waitedMs: number }> {
   const { shared, accept, now, schedule, deadlineMs, signal } = options
   const startedAtMs = now()
-  // From before the lookup on, so that no announcement is missed between the lookup and the wait.
-  let announced = Promise.withResolvers<void>()
-  const unsubscribe = shared.announcements.subscribe((id) => {
-    if (id === jobId || id === undefined) announced.resolve()
+  // From before the lookup on, so that no release is missed between the lookup and the wait.
+  let released = Promise.withResolvers<void>()
+  const unsubscribe = shared.onRelease((id) => {
+    if (id === jobId || id === undefined) released.resolve()
   })
-  const stopWaiting = () => announced.resolve()
+  const stopWaiting = () => released.resolve()
   signal.addEventListener('abort', stopWaiting, { once: true })
   try {
     for (let waitedMs = 0; ; waitedMs = now() - startedAtMs) {
       if (waitedMs >= deadlineMs) throw new ProblemError('upstream-timeout')
-      announced = Promise.withResolvers()
-      const stored = await shared.store.get(jobId)
+      released = Promise.withResolvers()
+      const stored = await shared.get(jobId)
       const result = stored && accept(stored)
       signal.throwIfAborted()
       if (result) return { result }
-      const acquired = await shared.leases.acquire(jobId)
+      const acquired = await shared.acquireLease(jobId)
       if (acquired.lease) {
         // Another replica may have read the job since the lookup.
         const late = acquired.stored && accept(acquired.stored)
@@ -51,11 +51,8 @@ export async function acquireLease<Result>(
         return late === undefined ? { lease: acquired.lease, waitedMs } : { result: late }
       }
       signal.throwIfAborted()
-      const cancel = schedule(
-        Math.min(acquired.heldForMs, deadlineMs - waitedMs),
-        announced.resolve,
-      )
-      await announced.promise
+      const cancel = schedule(Math.min(acquired.heldForMs, deadlineMs - waitedMs), released.resolve)
+      await released.promise
       cancel()
     }
   } finally {

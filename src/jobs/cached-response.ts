@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto'
+import { entityTagFor } from '../http/entity-tag.ts'
 import type { JobQuality } from './job-quality.ts'
 import { lacksScores } from './normalize-job.ts'
 
@@ -46,9 +46,4 @@ export function toCachedResponse(
     firstReadAtMs,
     freshForMs: quality.done ? doneFreshMs : statusFreshMs,
   }
-}
-
-/** A strong entity tag for a text, with its quotes: 132 bits of SHA-256. */
-export function entityTagFor(text: string): string {
-  return `"${hash('sha256', text, 'base64url').slice(0, 22)}"`
 }

@@ -1,7 +1,7 @@
+import { entityTagFor } from '../http/entity-tag.ts'
 import type { Problem } from '../problems/problem.ts'
 import { ProblemError } from '../problems/problem.ts'
 import type { CachedResponse } from './cached-response.ts'
-import { entityTagFor } from './cached-response.ts'
 import type { JobQuality } from './job-quality.ts'
 import type { CacheOutcome, ReadResult, ReadSummary } from './read-result.ts'
 import { isFinal } from './read-result.ts'

@@ -76,8 +76,8 @@ export class JobQualityReader {
   constructor(options: JobQualityReaderOptions) {
     this.#options = options
     this.#results = new JobResults(options)
-    options.shared.announcements.subscribe((jobId) => {
-      if (jobId !== undefined) this.#onAnnouncement(jobId)
+    options.shared.onRelease((jobId) => {
+      if (jobId !== undefined) this.#onRelease(jobId)
     })
   }
 
@@ -190,12 +190,12 @@ export class JobQualityReader {
     }
   }
 
-  /** Another replica has read a job. A read in flight for it handles that itself. */
-  async #onAnnouncement(jobId: JobId): Promise<void> {
+  /** Another replica has released the lease of a job. A read in flight for it handles that itself. */
+  async #onRelease(jobId: JobId): Promise<void> {
     const isPending = this.#results.latest(jobId)?.response?.done === false
     const isWatched = [...this.#listeners].some((listener) => listener.isWatching(jobId))
     if (this.#flights.has(jobId) || !(isPending || isWatched)) return
-    const stored = await this.#options.shared.store.get(jobId)
+    const stored = await this.#options.shared.get(jobId)
     const result = stored && this.#results.storeSharedJob(jobId, stored, Number.POSITIVE_INFINITY)
     if (result) this.#notify(jobId, result)
   }

@@ -11,59 +11,43 @@ export interface SharedJob {
   readonly ageAtReadMs: number
 }
 
-/** What a read of CDF changes: a result that was read just now, or nothing may be served any more. */
+/** What the release of a lease does to the stored result: replaces it with one that was read just now, or deletes it. */
 export type SharedUpdate = (Omit<SharedJob, 'ageMs'> & { readonly ttlMs: number }) | 'delete'
 
-/** The second level of the cache, behind the LRU of each replica. Its method never rejects. */
-export interface SharedJobStore {
-  /** The latest result, unless it has expired. */
-  get(jobId: JobId): Promise<SharedJob | undefined>
-}
-
-/** The exclusive right of one replica to read a job from CDF. Its method never rejects. */
+/** The exclusive right of one replica to read a job from CDF. */
 export interface JobLease {
   /**
    * Ends the lease, and announces that. The update is ignored if the lease has ended before: another replica can have a
-   * newer result.
+   * newer result. Never rejects.
    */
   release(update?: SharedUpdate): Promise<void>
 }
 
-/** Grants leases. Its method never rejects. */
-export interface JobLeases {
-  /**
-   * A lease with the latest result, or the time after which the lease of another replica ends, if that does not renew it;
-   * milliseconds. A lease ends by itself if its holder dies.
-   */
-  acquire(
-    jobId: JobId,
-  ): Promise<
-    { lease: JobLease; stored: SharedJob | undefined } | { lease?: never; heldForMs: number }
-  >
-}
+/** A lease with the latest result, or how long the lease of another replica lasts if that does not renew it; milliseconds. */
+export type LeaseAttempt =
+  | { readonly lease: JobLease; readonly stored: SharedJob | undefined }
+  | { readonly lease?: never; readonly heldForMs: number }
 
-/** Tells that another replica has released the lease of a job. */
-export interface JobAnnouncements {
+/** What the replicas share about jobs: a second level of the cache, and who reads CDF. No method rejects. */
+export interface SharedJobs {
+  /** The latest result, unless it has expired. */
+  get(jobId: JobId): Promise<SharedJob | undefined>
+  /** Tries once to acquire the lease of a job. A lease ends by itself if its holder dies. */
+  acquireLease(jobId: JobId): Promise<LeaseAttempt>
   /**
-   * @param listener gets the job, or `undefined` if announcements can have been lost
+   * Calls the listener when another replica has released the lease of a job; with `undefined` if releases can have been
+   * missed.
    * @returns unsubscribe
    */
-  subscribe(listener: (jobId: JobId | undefined) => void): () => void
-}
-
-/** What the replicas of a fleet share about jobs. */
-export interface SharedJobs {
-  readonly store: SharedJobStore
-  readonly leases: JobLeases
-  readonly announcements: JobAnnouncements
+  onRelease(listener: (jobId: JobId | undefined) => void): () => void
 }
 
 /** The lease of a replica that works alone. Its result is not shared. */
 export const UNSHARED_LEASE: JobLease = { release: async () => {} }
 
-/** A fleet of one process, which shares nothing: its own cache and reads in flight are enough. */
+/** Shares nothing: in one process, its own cache and reads in flight are enough. */
 export const UNSHARED_JOBS: SharedJobs = {
-  store: { get: async () => undefined },
-  leases: { acquire: async () => ({ lease: UNSHARED_LEASE, stored: undefined }) },
-  announcements: { subscribe: () => () => {} },
+  get: async () => undefined,
+  acquireLease: async () => ({ lease: UNSHARED_LEASE, stored: undefined }),
+  onRelease: () => () => {},
 }

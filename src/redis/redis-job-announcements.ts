@@ -1,6 +1,5 @@
 import type { JobId } from '../cdf/job-id.ts'
 import { parseJobId } from '../cdf/job-id.ts'
-import type { JobAnnouncements } from '../jobs/shared-jobs.ts'
 import type { RedisConnection } from './redis-connection.ts'
 
 /** Options of {@link RedisJobAnnouncements}. */
@@ -53,7 +52,7 @@ return entries`
  * Announcements through Redis: a message for speed, and an entry in a stream in case that the message is lost. Both hold the
  * sender and the job id, never a result.
  */
-export class RedisJobAnnouncements implements JobAnnouncements {
+export class RedisJobAnnouncements {
   readonly #options: RedisJobAnnouncementsOptions
   readonly #listeners = new Set<(jobId: JobId | undefined) => void>()
   /** Id of the last entry that was read from the stream. */
@@ -74,13 +73,17 @@ export class RedisJobAnnouncements implements JobAnnouncements {
     redis.eval(ANNOUNCE, [stream], [`${replica} ${jobId}`, MAX_ENTRIES, STREAM_TTL_MS])
   }
 
+  /**
+   * @param listener gets the job, or `undefined` if announcements can have been lost
+   * @returns unsubscribe
+   */
   subscribe(listener: (jobId: JobId | undefined) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
   }
 
   /** Tells the listeners that announcements can have been lost. */
-  reset(): void {
+  notifyLoss(): void {
     for (const listener of [...this.#listeners]) listener(undefined)
   }
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Scheduler } from '../async/scheduler.ts'
 import type { JobId } from '../cdf/job-id.ts'
-import type { JobLease, JobLeases, SharedUpdate } from '../jobs/shared-jobs.ts'
+import type { JobLease, LeaseAttempt, SharedUpdate } from '../jobs/shared-jobs.ts'
 import { UNSHARED_LEASE } from '../jobs/shared-jobs.ts'
 import type { RedisConnection } from './redis-connection.ts'
 import { GET_RESULT } from './redis-job-store.ts'
@@ -54,14 +54,15 @@ elseif ARGV[2] then redis.call('SET', KEYS[2], ARGV[2], 'PXAT', ARGV[3]) end
 return 1`
 
 /** Leases in Redis: a key per job with the token of the holder. Without Redis, each replica has its own lease. */
-export class RedisJobLeases implements JobLeases {
+export class RedisJobLeases {
   readonly #options: RedisJobLeasesOptions
 
   constructor(options: RedisJobLeasesOptions) {
     this.#options = options
   }
 
-  async acquire(jobId: JobId): ReturnType<JobLeases['acquire']> {
+  /** Tries once. */
+  async acquire(jobId: JobId): Promise<LeaseAttempt> {
     const { redis, keys, timeoutMs } = this.#options
     const token = randomUUID()
     // Short until Redis has answered: if the answer is lost, no replica renews the lease.

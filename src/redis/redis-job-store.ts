@@ -1,5 +1,5 @@
 import type { JobId } from '../cdf/job-id.ts'
-import type { SharedJob, SharedJobStore } from '../jobs/shared-jobs.ts'
+import type { SharedJob } from '../jobs/shared-jobs.ts'
 import type { RedisConnection } from './redis-connection.ts'
 import type { RedisKeys } from './redis-keys.ts'
 import { MAX_STORED_BYTES, parseStoredJob } from './stored-job.ts'
@@ -21,7 +21,7 @@ const GET = `${GET_RESULT('KEYS[1]', 'ARGV[1]')}
 return { now, value }`
 
 /** The results of jobs in Redis. Leases store them. */
-export class RedisJobStore implements SharedJobStore {
+export class RedisJobStore {
   readonly #redis: RedisConnection
   readonly #keys: RedisKeys
   readonly #onLookup: (outcome: 'hit' | 'miss' | 'invalid') => void
@@ -36,6 +36,7 @@ export class RedisJobStore implements SharedJobStore {
     this.#onLookup = onLookup
   }
 
+  /** The latest result, unless it has expired. */
   async get(jobId: JobId): Promise<SharedJob | undefined> {
     const answer = await this.#redis.eval(GET, [this.#keys.result(jobId)], [MAX_STORED_BYTES])
     if (!Array.isArray(answer)) return undefined

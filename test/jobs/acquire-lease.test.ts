@@ -90,16 +90,16 @@ t.test('a lost announcement delays a result until the lease would have ended', a
 
 t.test('a lease that was not needed delays nobody', async (t) => {
   const { shared, take, leaseOf } = setUp()
-  const { acquire } = shared.leases
+  const { acquireLease: acquire } = shared
   const lease = await leaseOf(take())
   const [first, second] = [take(), take(undefined, undefined, () => undefined)]
-  shared.leases.acquire = async (jobId) => {
+  shared.acquireLease = async (jobId) => {
     const turn = await acquire(jobId)
     // The answer is on the way while the other one is refused.
     if (turn.lease) await settle()
     return turn
   }
-  shared.store.get = async () => undefined
+  shared.get = async () => undefined
   await lease.release(RESULT)
   t.match(await first, { result: { job: RESULT.job } })
   t.match(await second, { waitedMs: 0, lease: {} })
@@ -108,9 +108,9 @@ t.test('a lease that was not needed delays nobody', async (t) => {
 t.test('an announcement between the lookup and the wait is not missed', async (t) => {
   const { shared, take, leaseOf } = setUp()
   const lease = await leaseOf(take())
-  const { acquire } = shared.leases
+  const { acquireLease: acquire } = shared
   let isFirst = true
-  shared.leases.acquire = async (jobId) => {
+  shared.acquireLease = async (jobId) => {
     const turn = await acquire(jobId)
     if (isFirst) {
       isFirst = false

@@ -267,7 +267,7 @@ t.test('the other replicas hear of an announcement, once', { skip }, async (t) =
   await until(() => heard.length === 3)
   t.equal(heard.pop(), 'b 7', 'the release of a lease')
   unsubscribe()
-  a.announcements.reset()
+  a.announcements.notifyLoss()
   t.strictSame(heard, ['b 7', 'a 8', 'a undefined'])
 })
 

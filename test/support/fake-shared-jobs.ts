@@ -21,32 +21,28 @@ export class FakeSharedJobs implements SharedJobs {
     this.#clock = clock
   }
 
-  readonly store: SharedJobs['store'] = { get: async (jobId) => this.#stored(jobId) }
+  get: SharedJobs['get'] = async (jobId) => this.#stored(jobId)
 
-  readonly leases: SharedJobs['leases'] = {
-    acquire: async (jobId) => {
-      const nowMs = this.#clock.now()
-      const held = this.#leases.get(jobId)
-      if (held && held.untilMs > nowMs) return { heldForMs: held.untilMs - nowMs }
-      const lease: JobLease = {
-        release: async (update) => {
-          if (this.#leases.get(jobId)?.lease !== lease) return
-          this.#leases.delete(jobId)
-          if (update === 'delete') this.results.delete(jobId)
-          else if (update) this.results.set(jobId, { ...update, readAtMs: this.#clock.now() })
-          this.announce(jobId)
-        },
-      }
-      this.#leases.set(jobId, { lease, untilMs: nowMs + FAKE_LEASE_MS })
-      return { lease, stored: this.#stored(jobId) }
-    },
+  acquireLease: SharedJobs['acquireLease'] = async (jobId) => {
+    const nowMs = this.#clock.now()
+    const held = this.#leases.get(jobId)
+    if (held && held.untilMs > nowMs) return { heldForMs: held.untilMs - nowMs }
+    const lease: JobLease = {
+      release: async (update) => {
+        if (this.#leases.get(jobId)?.lease !== lease) return
+        this.#leases.delete(jobId)
+        if (update === 'delete') this.results.delete(jobId)
+        else if (update) this.results.set(jobId, { ...update, readAtMs: this.#clock.now() })
+        this.announce(jobId)
+      },
+    }
+    this.#leases.set(jobId, { lease, untilMs: nowMs + FAKE_LEASE_MS })
+    return { lease, stored: this.#stored(jobId) }
   }
 
-  readonly announcements: SharedJobs['announcements'] = {
-    subscribe: (listener) => {
-      this.#listeners.add(listener)
-      return () => this.#listeners.delete(listener)
-    },
+  onRelease: SharedJobs['onRelease'] = (listener) => {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
   }
 
   announce(jobId: JobId): void {

@@ -1,11 +1,11 @@
 import * as client from 'openid-client'
 import type { Dispatcher } from 'undici'
+import type { SigningKey } from '../../credentials/signing-key-file.ts'
 import { isSecureUrl } from '../../http/secure-url.ts'
 import { errorCode } from '../../telemetry/error-serializer.ts'
 import { withoutTrailingSlash } from '../without-trailing-slash.ts'
 import type { Exchange } from './openid-client-fetch.ts'
 import { openidClientFetch } from './openid-client-fetch.ts'
-import type { SigningKey } from './signing-key.ts'
 import type { TokenGrant } from './token-provider.ts'
 import { tokenRequestProblem, UnusableResponseError } from './token-request-failure.ts'
 

@@ -1,10 +1,10 @@
+import { CredentialFileError } from '../../credentials/credential-file.ts'
 import { hostAndPort } from '../../http/host-and-port.ts'
 import { RequestFailure } from '../../http/request-failure.ts'
 import { parseRetryAfter } from '../../http/retry-after.ts'
 import { ProblemError } from '../../problems/problem.ts'
 import { errorCodeOrName } from '../../telemetry/error-serializer.ts'
 import { IssuerMismatchError } from '../issuer-mismatch.ts'
-import { CredentialFileError } from './credential-file.ts'
 import { entraErrorNumber, loggableErrorCode } from './oauth-error-code.ts'
 import type { Exchange, IdentityProviderResponse } from './openid-client-fetch.ts'
 

@@ -4,15 +4,15 @@ import { join } from 'node:path'
 import { inspect, promisify } from 'node:util'
 import type { Test } from 'tap'
 import t from 'tap'
-import { CLIENT_SECRET_FILE } from '../../../src/auth/service/client-secret.ts'
-import type { CredentialFile } from '../../../src/auth/service/credential-file.ts'
+import type { CredentialFile } from '../../src/credentials/credential-file.ts'
 import {
   CredentialFileError,
   readCredential,
   readCredentialSync,
-} from '../../../src/auth/service/credential-file.ts'
-import { SIGNING_KEY_FILE } from '../../../src/auth/service/signing-key.ts'
-import { certificateText } from '../../support/fixtures.ts'
+} from '../../src/credentials/credential-file.ts'
+import { CLIENT_SECRET_FILE } from '../../src/credentials/secret-file.ts'
+import { SIGNING_KEY_FILE } from '../../src/credentials/signing-key-file.ts'
+import { certificateText } from '../support/fixtures.ts'
 
 const SECRET = 'very-secret'
 

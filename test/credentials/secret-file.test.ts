@@ -1,5 +1,5 @@
 import t from 'tap'
-import { CLIENT_SECRET_FILE, secretFault } from '../../../src/auth/service/client-secret.ts'
+import { CLIENT_SECRET_FILE, secretFault } from '../../src/credentials/secret-file.ts'
 
 const valid: [name: string, secret: string][] = [
   ['a secret of Entra ID', '~bC8Q~wq_1dG.kLk2iN-3oPzRtUvW4xYz5AbCdEf'],

@@ -1,12 +1,12 @@
 import type { Stats } from 'node:fs'
 import { readFileSync, statSync } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
-import { errorCode } from '../../telemetry/error-serializer.ts'
+import { errorCode } from '../telemetry/error-serializer.ts'
 
 /** Far more than a key with a chain of certificates. */
 const MAX_BYTES = 1024 * 1024
 
-/** A file with a client secret or private key that cannot be used. The message never holds any of its content. */
+/** A credential file that cannot be used. The message never holds any of its content. */
 export class CredentialFileError extends Error {
   override readonly name = 'CredentialFileError'
   /** What is wrong and what to do; continues a sentence that begins with the name of the variable. */
