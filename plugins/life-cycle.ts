@@ -4,8 +4,8 @@ import type { ProblemCode } from '../src/problems/problem-types.ts'
 /** Whether the process is starting, ready or draining. */
 export class LifeCycle {
   /**
-   * What the process still needs before it is ready: for each, the problem of its latest failure, with which
-   * `/health/ready` answers. What the process has obtained once is not added again, so later failures of CDF or the
+   * What the process still needs before it is ready: for each, the problem of its latest failure. `/health/ready`
+   * answers with one of them. What the process has obtained once is not added again, so later failures of CDF or the
    * identity provider do not affect readiness.
    */
   readonly readinessBlockers = new Set<ProblemCode>()
