@@ -31,10 +31,7 @@ export interface BearerAuthOptions {
   wallNow: () => number
 }
 
-/**
- * Beyond it, further failures of the address get a 429, and one log line per minute counts them. Valid tokens from the
- * address still pass.
- */
+/** Failed authentications of one address per minute. Further ones get a 429 and are logged as one line. */
 const MAX_FAILURES_PER_MINUTE = 60
 
 /** Greatest number of addresses with a failure count. */

@@ -51,9 +51,6 @@ const EXPOSED_RESPONSE_HEADERS = [
 /**
  * CORS for the configured origins, without credentials: callers send a bearer token, never a cookie. Preflight requests
  * need no token.
- *
- * `@fastify/cors` works in hooks only, but responses to requests that never reach a hook, and cached responses, need
- * the same headers.
  * @see https://fetch.spec.whatwg.org/#http-cors-protocol
  */
 export const corsPlugin = fp(

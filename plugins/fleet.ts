@@ -12,7 +12,7 @@ export interface FleetOptions {
   redis: RedisFleetOptions['redis'] | undefined
   cdf: { baseUrl: string; project: string }
   clientId: string
-  /** Greatest number of calls to CDF at once, all replicas together. */
+  /** Greatest number of calls to CDF in flight, all replicas together. */
   maxConcurrency: number
   /** Monotonic clock, milliseconds. */
   now: () => number

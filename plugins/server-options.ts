@@ -10,10 +10,10 @@ import { answerFrameworkError, answerParserError } from './problems.ts'
 /** Time limit for receiving a whole request. No route reads a body, so a request is a few packets. */
 const REQUEST_TIMEOUT_MS = 10_000
 
-/** A connection without traffic during a request is closed: longer than any wait and than the heartbeat of a stream. */
+/** Closes a connection without traffic during a request. Longer than any wait (25 s) and the heartbeat of a stream (15 s). */
 const IDLE_TIMEOUT_MS = 60_000
 
-/** A longer job id is an invalid job id (400) up to this length; beyond, the URL is too long (414). */
+/** Up to this length, an over-long job id is a 400; beyond it, a 414. */
 const MAX_PARAM_LENGTH = 1024
 
 /** Request line and headers: an access token of 16 KiB, and cookies. Node's default is 16 KiB. */

@@ -1,10 +1,10 @@
-import { enableCompileCache } from 'node:module'
-import { join } from 'node:path'
-
 /**
  * The process entry. It handles signals before it loads the service, which takes most of the time of a start: process 1
  * of a container ignores a signal that it does not handle.
  */
+import { enableCompileCache } from 'node:module'
+import { join } from 'node:path'
+
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const
 
 /** There is nothing to drain yet. */
@@ -14,8 +14,7 @@ function stopEarly(signal: NodeJS.Signals): void {
 }
 
 for (const signal of SIGNALS) process.on(signal, stopEarly)
-// Makes the next start a third shorter. Without write access, Node reads what is there. Not in Node's default folder, which
-// other users of the machine can write.
+// The next start takes a third less time. Node's default folder is not safe: other users of the machine can write to it.
 enableCompileCache(join(import.meta.dirname, '../node_modules/.cache/compile'))
 const { runService } = await import('./run-service.ts')
 await runService(process.env, () => {

@@ -39,7 +39,7 @@ export async function measureLimits(t: Owner): Promise<void> {
       const url = `http://127.0.0.1:${target.port}${pathOf(String(jobs++))}`
       const answer = await request(url, { headers, dispatcher }).catch(() => undefined)
       await answer?.body.dump()
-      // Answered at once during a cool-down.
+      // Answered immediately during a cool-down.
       if (answer?.statusCode !== 404) await sleep(20)
     }
   }
@@ -63,7 +63,7 @@ export async function measureLimits(t: Owner): Promise<void> {
   const calls = reads.length
   check(
     greatestConcurrency(reads) <= MAX_CONCURRENCY,
-    `${calls} calls to CDF, ${greatestConcurrency(reads)} at once, while a replica came and was killed ` +
+    `${calls} calls to CDF, ${greatestConcurrency(reads)} at the same time, while a replica came and was killed ` +
       `(limit ${MAX_CONCURRENCY})`,
   )
 

@@ -12,7 +12,7 @@ import { measureLimits } from './limits.ts'
  * 1. What Redis adds to a hit and to a miss.
  * 2. All replicas together keep to the number of calls to CDF, and pause together after a 429.
  * 3. 3,000 callers with streams, waits and regular requests watch 200 jobs through all replicas. CDF gets one read for
- *    each job and interval and never two at once, and every change arrives at once.
+ *    each job and interval and never two at the same time, and every change arrives immediately.
  */
 const cleanups: (() => unknown)[] = []
 const owner = { teardown: (cleanup: () => unknown) => cleanups.push(cleanup) }

@@ -41,7 +41,7 @@ interface Quality {
   statusChangedAt: string
 }
 
-/** Connections opened at once, fewer than the listen backlog of 511. */
+/** Connections opened at the same time, fewer than the listen backlog of 511. */
 const OPENING_AT_ONCE = 200
 /** The longest wait that the service grants. */
 const WAIT = 'wait=25'
@@ -191,7 +191,7 @@ async function openPoller(target: Target, jobId: string): Promise<void> {
     })
 }
 
-/** Opens a connection for each item, a limited number at once. */
+/** Opens a connection for each item, a limited number at the same time. */
 async function openAll<T>(items: T[], open: (item: T) => Promise<unknown>): Promise<void> {
   const rest = items.values()
   const openNext = async () => {

@@ -100,7 +100,7 @@ function jobsOf(watcher: Watcher): string[] {
 function checkReads(reads: CdfRead[]): void {
   const { gapsMs, overlaps } = gapsOf(reads)
   const leastMs = quantile(gapsMs, 0)
-  check(overlaps === 0, `${reads.length} requests to CDF, ${overlaps} at once for the same job`)
+  check(overlaps === 0, `${reads.length} requests to CDF, ${overlaps} overlaps of one job`)
   check(
     leastMs >= LIMITS.minGapMs,
     `time between requests for a job: median ${quantile(gapsMs, 0.5).toFixed(0)}, ` +

@@ -7,7 +7,7 @@ import { connectAndDisconnect } from './waves.ts'
  * limit is missed.
  *
  * 1. 10,000 callers, half with a stream and half with a waiting request, over 100 jobs that change. No request fails, CDF
- *    gets at most one request per job and second and never two at once, every change arrives within a second, a watcher
+ *    gets at most one request per job and second and never two at the same time, every change arrives within a second, a watcher
  *    takes less than 40 KiB, and cached responses stay fast.
  * 2. 100,000 streams connect and disconnect in waves, half of them with FIN and half with RST. Memory, descriptors, sockets
  *    and timers return to the level of the first waves, and requests to CDF stop with the last stream.

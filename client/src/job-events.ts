@@ -27,7 +27,7 @@ export async function readEvents(
   const reader = body.getReader()
   let isLastRead = false
   while (!isLastRead) {
-    // Reads once more: a canceled request would look like a failure, and the service ends the stream at once.
+    // Reads once more: a canceled request would look like a failure, and the service ends the stream immediately.
     isLastRead = isOver()
     const { done, value } = await reader.read().catch((error: unknown) => {
       throw connectionFailed('The stream was interrupted', error)

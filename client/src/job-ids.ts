@@ -1,7 +1,7 @@
 /** Greatest number of jobs in one request. */
 const MAX_JOBS = 100
 
-/** A longer id is no job id. The service cuts it in its responses, too. */
+/** A longer job id is invalid. The service cuts it in its responses, too. */
 const MAX_LENGTH = 64
 
 /**

@@ -80,7 +80,7 @@ export function createRequestSender(options: RequestSenderOptions): SendRequest 
     signal?.throwIfAborted()
     const controller = new AbortController()
     const stopListening = onAbort(signal, () => controller.abort(signal?.reason))
-    // Neither the token function nor every implementation of `fetch` stops at once.
+    // Neither the token function nor every implementation of `fetch` stops immediately.
     const aborted = new Promise<never>((_, reject) => {
       controller.signal.addEventListener('abort', () => reject(controller.signal.reason))
     })

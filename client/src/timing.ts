@@ -22,7 +22,7 @@ export const systemTiming: Timing = {
 
 /** The least and the greatest delay before a retry without `Retry-After`. */
 const DELAY_MS = { min: 1_000, max: 30_000 }
-/** Longer delays are cut: a timer of more than 24 days would run at once. */
+/** Longer delays are cut: a timer of more than 24 days would run immediately. */
 const MAX_RETRY_AFTER_MS = 3_600_000
 /** Up to this share is added, so that clients that lost the same instance do not return together. */
 const JITTER = 0.5

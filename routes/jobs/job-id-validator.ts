@@ -11,8 +11,8 @@ const MAX_INVALID_ID_LENGTH = 64
 /**
  * Validates `jobId` in the path or the query. Routes validate the other parts of a request themselves.
  *
- * In the path, it is replaced with its canonical form. In the query, it becomes a list without duplicates. There an id
- * that is no job id stays, shortened, because it gets its own problem.
+ * In the path, it is replaced with its canonical form. In the query, it becomes a list without duplicates. There an
+ * invalid job id stays, shortened, because it gets its own problem.
  */
 export const jobIdValidator: FastifySchemaCompiler<unknown> = ({ httpPart }) => {
   if (httpPart === 'params') return validatePath

@@ -19,11 +19,11 @@ const CACHE_STATUS = {
 
 /** Browsers store the response and revalidate it with each use; a 304 costs no read of CDF. */
 const DONE_HEADERS = Object.freeze({ 'cache-control': 'private, no-cache', vary: 'Authorization' })
-/** Adds the polling interval in seconds. */
+/** Tells polling callers to wait 2 s. */
 const PENDING_HEADERS = Object.freeze({ ...DONE_HEADERS, 'retry-after': '2' })
 const CONTENT_TYPE = 'application/json; charset=utf-8'
 
-/** Sets `Cache-Status` and, for a cached response, `Age`. */
+/** Sets `reply.readSummary`, `Cache-Status` and, for a cached response, `Age`. */
 export function setCacheStatus(reply: FastifyReply, read: ReadSummary): void {
   reply.readSummary = read
   reply.header('cache-status', cacheStatus(read))

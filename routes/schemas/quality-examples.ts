@@ -86,7 +86,7 @@ const invalidId = new ProblemError('invalid-job-id').toProblem(EXAMPLE_REQUEST_I
 export const JOB_QUALITY_LIST_EXAMPLES: Record<string, { summary: string; value: JobQualityList }> =
   {
     mixed: {
-      summary: 'A known job, an unknown job, and an id that is no job id',
+      summary: 'A known job, an unknown job, and an invalid job id',
       value: {
         items: [
           { jobId: EXAMPLE_JOB_ID, quality: completed, problem: null },

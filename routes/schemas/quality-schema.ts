@@ -29,7 +29,7 @@ const REQUEST_PROBLEMS = [
 ] as const satisfies ProblemResponse[]
 
 const REPEATED_PARAMETER =
-  'Repeat the parameter for each job: `jobId=A&jobId=B`. Other forms, such as `jobId[]=A` or `jobId=A,B`, get a 400; axios sends the right one with `paramsSerializer: { indexes: null }`. A URL with 100 UUIDs has about 4,400 characters. This service accepts it; if a proxy in front answers 414, ask for fewer jobs at once.'
+  'Repeat the parameter for each job: `jobId=A&jobId=B`. Other forms, such as `jobId[]=A` or `jobId=A,B`, get a 400; axios sends the right one with `paramsSerializer: { indexes: null }`. A URL with 100 UUIDs has about 4,400 characters. This service accepts it; if a proxy in front answers 414, send fewer ids in one request.'
 
 const streamUsage = (path: string) =>
   [
@@ -83,7 +83,7 @@ export const jobQualityListRouteSchema = {
   tags: ['jobs'],
   summary: 'The quality of up to 100 contextualization jobs',
   description: [
-    'Each job with its quality or its problem, in the order of the request. A problem of one job does not affect the others: an id that is no job id gets the problem `invalid-job-id`.',
+    'Each job with its quality or its problem, in the order of the request. A problem of one job does not affect the others: an invalid job id gets the problem `invalid-job-id`.',
     REPEATED_PARAMETER,
   ].join('\n\n'),
   querystring: JOBS_QUERY,
@@ -124,7 +124,7 @@ const eventResponses = {
   200: {
     description: [
       'Server-sent events: for each job one `status` or `problem` at the start and one for each change, and a comment every 15 seconds.',
-      'The stream ends when the states of all jobs are final, when your token expires, and when the instance shuts down.',
+      'The stream ends when the states of all jobs are final, when your token expires or the issuer withdraws its key, and when the instance shuts down.',
     ].join('\n'),
     headers: responseHeaders(...SUCCESS_HEADERS),
     content: {
@@ -170,7 +170,7 @@ export const jobListEventsRouteSchema = {
   tags: ['jobs'],
   summary: 'The states of up to 100 jobs as server-sent events',
   description: [
-    'Each event holds a JobQuality or a JobProblem with the id of the job. The stream ends when the states of all jobs are final. An id that is no job id gets the problem `invalid-job-id`.',
+    'Each event holds a JobQuality or a JobProblem with the id of the job. The stream ends when the states of all jobs are final. An invalid job id gets the problem `invalid-job-id`.',
     REPEATED_PARAMETER,
     streamUsage('/jobs/quality/events?jobId=A&jobId=B'),
   ].join('\n\n'),

@@ -24,7 +24,7 @@ const EVERY_MS = { list: 600, streams: 1_000, pipeline: 1_000, badTokens: 1_000 
 
 /**
  * A caller that uses as much as the service lets it: lists of unknown ids, many streams, pipelined pages, invalid tokens,
- * and long `X-Forwarded-For` headers, all at once.
+ * and long `X-Forwarded-For` headers, all at the same time.
  */
 export class AbusiveCaller {
   /** Number of responses by kind and status. */

@@ -9,7 +9,7 @@ interface Flight<Value> {
  * Runs one piece of work per key at a time. Concurrent callers share its result.
  *
  * The work has its own signal: one caller's abort does not affect the others, and the work is aborted when the last
- * caller has left. (`lru-cache.fetch` and undici's `deduplicate` interceptor follow the first caller's signal.)
+ * caller has left.
  */
 export class SingleFlight<Key, Value> {
   readonly #flights = new Map<Key, Flight<Value>>()

@@ -69,7 +69,7 @@ export function aborted(head: ResponseHead | undefined): Attempt {
 /**
  * Classifies a request without a complete response.
  * @param head if status and headers had arrived
- * @param timedOut although the request had enough time
+ * @param timedOut a time limit ended it, and it had at least half of its time
  */
 export function classifyFailure(
   jobId: string,

@@ -55,7 +55,7 @@ export interface CdfClientOptions {
   dispatcher: Dispatcher
   policy: UpstreamPolicy
   retries: RetryBudget
-  /** Limit for one HTTP request, body included. */
+  /** Limit for one HTTP request, body included; milliseconds. */
   attemptTimeoutMs: number
   /** Greatest number of attempts. The replay after a 401 does not count. */
   maxAttempts: number

@@ -17,16 +17,16 @@ export interface CachedResponse {
   readonly done: boolean
   /** When CDF was read; milliseconds of the reader's clock. */
   readonly readAtMs: number
-  /** When this process first read the job; milliseconds of the reader's clock. */
+  /** When a replica first read the job; milliseconds of the reader's clock. */
   readonly firstReadAtMs: number
-  /** Freshness lifetime in milliseconds; Infinity for a final result. */
+  /** Freshness lifetime in milliseconds; Infinity for a done job, except a Completed one without scores. */
   readonly freshForMs: number
 }
 
 /**
  * Serializes a job.
  * @param readAtMs the reader's clock when CDF had answered
- * @param firstReadAtMs when this process first read the job, on the same clock
+ * @param firstReadAtMs when a replica first read the job, on the same clock
  * @param statusFreshMs freshness lifetime of a job that is not done
  */
 export function toCachedResponse(

@@ -31,7 +31,7 @@ export interface JobCacheOptions {
 
 /**
  * The cache of jobs: one LRU each for done, pending and unknown jobs, so that neither many running jobs nor guessed ids
- * evict results. Each is bounded in entries and in bytes.
+ * evict results. Each is bounded in entries, those with responses also in bytes.
  */
 export class JobCache {
   readonly #done: LRUCache<JobId, CachedResponse>

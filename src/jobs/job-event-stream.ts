@@ -29,10 +29,9 @@ export interface JobEventStreamOptions {
 
 /**
  * Server-sent events for jobs: `status` with a JobQuality, `problem` with a JobProblem. The id of an event stands
- * for all states that the stream has sent so far. The stream ends when the state of every job is final.
+ * for all states that the stream has sent so far. The stream ends when the state of every job is final, or after its time.
  *
- * For a slow client it buffers the latest state of each job and no history. (`@fastify/sse` sends heartbeats without
- * regard to backpressure.)
+ * For a slow client it buffers the latest state of each job and no history.
  * @see https://html.spec.whatwg.org/multipage/server-sent-events.html
  */
 export class JobEventStream extends Readable implements JobSubscriber {

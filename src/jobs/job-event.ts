@@ -16,7 +16,7 @@ export const JOB_PROBLEM_SCHEMA = {
     jobId: {
       type: 'string',
       description:
-        'The id of the job, in canonical form. If it is no job id, then as it was sent, cut after 64 characters.',
+        'The id of the job, in canonical form. An invalid job id is as it was sent, cut after 64 characters.',
     },
   },
   $id: 'JobProblem',

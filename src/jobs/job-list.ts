@@ -20,7 +20,7 @@ export const JOB_QUALITY_LIST_SCHEMA = {
           jobId: {
             type: 'string',
             description:
-              'The requested id, in canonical form. If it is no job id, then as it was sent, cut after 64 characters.',
+              'The requested id, in canonical form. An invalid job id is as it was sent, cut after 64 characters.',
           },
           quality: { anyOf: [{ $ref: 'JobQuality' }, { type: 'null' }] },
           problem: { anyOf: [{ $ref: 'Problem' }, { type: 'null' }] },
@@ -45,7 +45,7 @@ export interface JobQualityList {
 /** A serialized {@link JobQualityList}. `done` means that all states are final. */
 export type JobListResponse = Pick<CachedResponse, 'body' | 'byteLength' | 'etag' | 'done'>
 
-/** The result for an id in a list that is no job id. It is final, and CDF is not asked. */
+/** The result for an invalid job id in a list. It is final, and CDF is not called. */
 export const INVALID_JOB_ID: ReadResult = {
   problem: new ProblemError('invalid-job-id'),
   outcome: 'hit',

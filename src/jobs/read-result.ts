@@ -43,7 +43,7 @@ export function stateTag({ response, problem }: ReadResult): string {
   return response ? response.etag : `"${problem.code}"`
 }
 
-/** Whether no later read can have another result: the job is done, or the problem is permanent. */
+/** Whether watching ends: the job is done, or its problem is permanent. */
 export function isFinal({ response, problem }: ReadResult): boolean {
   return response ? response.done : !problem.isTransient
 }

@@ -17,8 +17,8 @@ export interface WaitOptions {
 }
 
 /**
- * Waits until a job has changed or its state is final. After `waitMs`, or when the process drains: its latest state.
- * Transient problems do not end the wait.
+ * Waits until the state of a job is final or `hasChanged` is true for it. After `waitMs`, or when the process drains: its
+ * latest state. Transient problems do not end the wait.
  * @param current the state before the wait
  * @throws the reason of `context.signal`
  */

@@ -4,6 +4,7 @@ import type { Scheduler } from '../async/scheduler.ts'
 export interface FailureLimitOptions {
   /** Failures of one address in one window. */
   maxFailures: number
+  /** Length of a window; milliseconds. */
   windowMs: number
   /** Greatest number of addresses that are counted in one window. Failures of further ones are not limited. */
   maxAddresses: number

@@ -52,7 +52,7 @@ export const PROBLEM_TYPES = {
     forCaller:
       'Ask the administrator of your identity provider to grant your client the scope in the WWW-Authenticate header.',
     forOperator:
-      'The service looks for AUTH_REQUIRED_SCOPE in the claims scope, scp and roles of the token.',
+      'The service looks for AUTH_REQUIRED_SCOPE in the claims scope, scp, roles and permissions of the token.',
   },
   'job-not-found': {
     status: 404,
@@ -93,7 +93,7 @@ export const PROBLEM_TYPES = {
     forCaller:
       'Wait for the time in Retry-After. To follow jobs, open one event stream for up to 100 jobs, or send the header Prefer: wait=25, instead of polling.',
     forOperator:
-      'RATE_LIMIT_PER_MINUTE and CALLER_MAX_STREAMS apply to each caller. Raise them if one caller serves many users. Behind a proxy, all callers without a token share the address of the proxy unless TRUST_PROXY is set.',
+      'RATE_LIMIT_PER_MINUTE, CALLER_MAX_STREAMS and CALLER_MAX_WATCHED_JOBS apply to each caller. Raise them if one caller serves many users. Each address may have 60 failed authentications per minute. Behind a proxy, all callers without a token share the address of the proxy unless TRUST_PROXY is set.',
   },
   'headers-too-large': {
     status: 431,
@@ -122,7 +122,7 @@ export const PROBLEM_TYPES = {
   'upstream-auth-failed': {
     status: 502,
     title: 'CDF rejected the access token',
-    detail: 'CDF rejected the access token of this service, and also a new one.',
+    detail: 'CDF rejected the access token of this service.',
     forCaller: 'You cannot fix this. Report the problem with its requestId.',
     forOperator:
       'Check that the access token is issued for this CDF project: IDP_SCOPES, IDP_AUDIENCE, CDF_PROJECT and CDF_CLUSTER.',
@@ -185,7 +185,7 @@ export const PROBLEM_TYPES = {
     detail: 'CDF throttles this service. The Retry-After header says when to retry.',
     forCaller: 'Wait for the time in Retry-After. Finished jobs in the cache are still available.',
     forOperator:
-      'CDF throttles each identity. Check whether other applications use the same client id, and check UPSTREAM_MAX_CONCURRENCY times the number of replicas.',
+      'CDF throttles each identity. Check whether other applications use the same client id, and check UPSTREAM_MAX_CONCURRENCY; without REDIS_URL, multiply it by the number of replicas.',
     retryAfterSeconds: 1,
   },
   'upstream-unavailable': {

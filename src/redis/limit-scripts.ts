@@ -2,13 +2,12 @@
  * Claims a share of the concurrency limit for a replica and returns the number of live replicas, the share, and the
  * remaining cool-down and open time in milliseconds.
  *
- * The claim that others see is never smaller than what the replica uses, and no replica gets more than the claims of the
- * others leave, so the sum stays within the limit, or the number of replicas if that is greater. If it does not, because
- * replicas have worked alone or another program has written entries, each gets an equal share. A replica that has come back
- * does not get more than it uses for some time, because others can still be missing. The time is that of Redis. Invalid and
- * expired entries are removed.
+ * A share is at most what the claims of the others leave, and a claim is at least what its replica uses. So the sum stays
+ * within the limit, or the number of replicas if that is greater. If the claims of the others alone exceed it (replicas have
+ * worked alone), the share is an equal one. For some time, a replica that has come back gets no more than it uses, because
+ * others may not have claimed yet. The time is that of Redis. Invalid and expired entries are removed.
  *
- * Arguments: replica, calls in use, channel for the wish for a greater share or an empty text, limit, times in ms: until a
+ * Arguments: replica, calls in use, channel for requests for a greater share or an empty text, limit, times in ms: until a
  * claim expires, until a replica has settled, greatest pause.
  */
 export const CLAIM = `

@@ -50,7 +50,7 @@ export interface RedisClient {
 /** Time limits for a TCP connection, and for a silent connection, which has a ping every second; milliseconds. */
 const TIME_LIMITS = { connectTimeout: 1_000, socketTimeout: 3_000 }
 const PING_INTERVAL_MS = 1_000
-/** Commands that wait for their answer. Beyond it, a command fails at once. */
+/** Commands that wait for their answer. Beyond it, a command fails immediately. */
 const MAX_QUEUED_COMMANDS = 10_000
 
 /** Returns a function that creates clients for a server. */

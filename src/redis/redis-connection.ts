@@ -16,7 +16,7 @@ export interface RedisConnectionOptions {
   schedule: Scheduler
   /** Called for each change, and for the result of the first attempt. */
   onStateChange: (isAvailable: boolean, reason: string) => void
-  /** Called when Redis does not answer in time, or is unavailable: who waits for it should go on without it. */
+  /** Called when Redis does not answer in time, or is unavailable. Callers must stop waiting for Redis. */
   onInterruption: () => void
   /** Called for each command. `rejected`: Redis answered with an error, whose kind, such as OOM, is the reason. */
   onCommand: (outcome: 'success' | 'failure' | 'rejected', reason?: string) => void
@@ -36,7 +36,7 @@ const NEEDS_RECONNECT: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Executes Lua scripts with a time limit. After a script without an answer in time, all scripts fail at once, those that
+ * Executes Lua scripts with a time limit. After a script without an answer in time, all scripts fail immediately, those that
  * wait for their answer too, until Redis answers in time again. So a caller waits for a failing Redis only once. If it does
  * not answer for longer, or a connection is lost, Redis is unavailable, and a new client connects.
  */
@@ -130,6 +130,7 @@ export class RedisConnection {
     this.#isResponsive = false
     this.#pending.rejectAll(error)
     this.#options.onInterruption()
+    // The first probe waits for the end of the delay. The second one shows whether Redis is fast again.
     try {
       await this.#pending.within(client.eval(PROBE, [this.#options.probeKey], []), RETRY_MS)
     } catch (probeError) {
@@ -138,7 +139,7 @@ export class RedisConnection {
     await this.#probe(client)
   }
 
-  /** Sends scripts if Redis executes one in time. */
+  /** Sends scripts again, unless the probe has no answer in time, or its error needs another connection. */
   async #probe(client: RedisClient): Promise<void> {
     const { probeKey, timeoutMs } = this.#options
     try {

@@ -23,7 +23,7 @@ export interface RedisJobLeasesOptions {
 /** A lease ends after this time if it is not renewed, so a dead replica delays a job by this much. */
 const LEASE_MS = 1_000
 const RENEW_MS = 300
-/** Until its holder has heard of it and renews it, a lease holds for so many time limits of a command. */
+/** TTL of a new lease until its first renewal, in multiples of `REDIS_TIMEOUT_MS`. */
 const UNCONFIRMED_TTL_FACTOR = 5
 
 /**
@@ -91,7 +91,7 @@ export class RedisJobLeases {
       const canBeHeld = isHeld === 1 || (isHeld === undefined && redis.isAvailable)
       if (canBeHeld && !isReleased) cancelRenewal = schedule(RENEW_MS, renew)
     }
-    // Many leases are released at once, because the result is known.
+    // Deferred, because many leases are released in the same tick.
     cancelRenewal = schedule(0, renew)
     return {
       release: async (update) => {

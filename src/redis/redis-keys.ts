@@ -33,7 +33,7 @@ export class RedisKeys {
     return `${this.#job(jobId)}:lease`
   }
 
-  /** Stream: the reads that have ended lately. Also the channel with the same messages. */
+  /** Stream: the reads that have ended lately, as `sender jobId`. Also the channel: the same after the id of the entry. */
   get announcements(): string {
     return `${this.#scope}:{fleet}:announcements`
   }

@@ -19,7 +19,7 @@ export interface RedisSharedLimitsOptions {
 /** A replica claims its share this often, and sooner while it has less. It counts as live for {@link LIVE_MS}. */
 const CLAIM_MS = { usual: 500, small: 100 }
 const LIVE_MS = 3_000
-/** So long, a replica that has come back does not claim more than it used before: others can still be missing. */
+/** For this time, a replica that comes back claims no more than its last share: others may not have claimed yet. */
 const SETTLE_MS = 2_000
 /** A new replica that has no share after this time starts nevertheless. */
 const START_MS = 1_000
@@ -67,14 +67,14 @@ export class RedisSharedLimits implements SharedLimits {
     redis.eval(PAUSE, [keys.coolDown, keys.openBreaker], args)
   }
 
-  /** Leaves the fleet, so that the other replicas get the share at once. */
+  /** Leaves the fleet, so that the other replicas get the share immediately. */
   async stop(): Promise<void> {
     const { redis, keys, replica } = this.#options
     this.#member = undefined
     await redis.eval(LEAVE, [keys.replicas], [replica])
   }
 
-  /** A pause of another replica, or the wish of another replica for a share. */
+  /** A pause of another replica, or its request for a share. */
   #onMessage(message: string): void {
     const { replica } = this.#options
     const [, sender, coolDownMs, openMs] = MESSAGE.exec(message) ?? []

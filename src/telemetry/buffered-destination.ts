@@ -13,7 +13,7 @@ export interface LogDestinations {
   accessLog: LogDestination
   /** Unbuffered: all other lines. */
   log: LogDestination
-  /** Flushes the buffer. Later lines are written at once. */
+  /** Flushes the buffer. Later lines are written immediately. */
   close: () => void
 }
 
@@ -31,7 +31,7 @@ export function logDestinations(destination?: LogDestination): LogDestinations {
 
 /**
  * Buffers the access log, because one write per request takes a third of the time of a cached response. Other lines
- * flush the buffer and are written at once. A normal exit and an uncaught error lose no line; SIGKILL loses up to
+ * flush the buffer and are written immediately. A normal exit and an uncaught error lose no line; SIGKILL loses up to
  * {@link MAX_DELAY_MS} of requests. (`minLength` of `pino.destination` measures the whole buffer with each line.)
  */
 export function bufferedDestination(

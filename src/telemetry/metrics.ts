@@ -67,12 +67,12 @@ export class Metrics {
     'access_token_age_seconds',
     'Age of the access token for CDF; NaN without one.',
   )
-  readonly jwksFetches = this.#counter('jwks_fetches', "Fetches of the callers' issuer's JWKS.", [
+  readonly jwksFetches = this.#counter('jwks_fetches', 'Fetches of the JWKS of AUTH_ISSUER.', [
     'outcome',
   ])
   readonly jwksAge = this.#gauge(
     'jwks_age_seconds',
-    "Age of the callers' issuer's JWKS; NaN without one.",
+    'Age of the JWKS of AUTH_ISSUER; NaN without one.',
   )
 
   readonly watchedJobs = this.#gauge('watched_jobs', 'Jobs with at least one watcher.')
@@ -108,7 +108,7 @@ export class Metrics {
     const lookups = this.#counter('redis_lookups', 'Lookups of jobs in Redis.', ['outcome'])
     for (const outcome of ['hit', 'miss', 'invalid']) lookups.inc({ outcome }, 0)
     return {
-      available: this.#gauge('redis_available', '1 if Redis responds in time, else 0.'),
+      available: this.#gauge('redis_available', '1 if connected to Redis, else 0.'),
       commands,
       lookups,
       replicas: this.#gauge(

@@ -121,7 +121,7 @@ t.test('reconnects with Last-Event-ID, and does not repeat a state', async (t) =
   t.match(requests[1]?.headers.get('last-event-id'), /^"[\w-]+"$/)
 })
 
-t.test('gives the problem of an id that is no job id, also of a long one', async (t) => {
+t.test('gives the problem of an invalid job id, also of a long one', async (t) => {
   const long = 'X'.repeat(100)
   const problems = ['nonsense', long.slice(0, 64).toLowerCase()].map(
     (jobId) => `event: problem\ndata: {"jobId":"${jobId}","code":"invalid-job-id"}\n\n`,

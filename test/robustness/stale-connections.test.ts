@@ -13,7 +13,7 @@ import { startService } from '../support/start-service.ts'
 const COUNT = 8
 const ALL_GOOD = Array(COUNT).fill(200)
 
-/** Reads eight jobs at once and returns the statuses. */
+/** Reads eight jobs at the same time and returns the statuses. */
 function readJobs({ quality }: Service, from: number): Promise<number[]> {
   const jobIds = Array.from({ length: COUNT }, (_, index) => jobIdOf(from + index))
   return Promise.all(jobIds.map(async (jobId) => (await quality(jobId)).status))
@@ -49,7 +49,7 @@ for (const loss of ['reset', 'closed'] as Loss[]) {
     simulator.handlers.set('/api', {
       handle: async (request, response) => {
         if (!isOnReusedConnection(request)) return simulator.cdf.handle(request, response)
-        // All at once, so that each request uses another connection.
+        // All at the same time, so that each request uses another connection.
         if (lost.push(request) === COUNT) for (const each of lost) endConnection(each, loss)
       },
     })

@@ -316,7 +316,7 @@ t.test('requires an access token, and rejects invalid job ids', async (t) => {
 })
 
 t.test(
-  'sends a permanent problem for an id that is no job id, and follows the others',
+  'sends a permanent problem for an invalid job id in a list, and follows the others',
   async (t) => {
     const { url, get, simulator } = await startFakeTimeService(t, {
       AUTH_MODE: 'jwt',

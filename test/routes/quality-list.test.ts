@@ -84,7 +84,7 @@ t.test('rejects other forms of a list, and names the right one', async (t) => {
 })
 
 t.test(
-  'returns an own problem for an id that is no job id, and reads the other jobs',
+  'returns an own problem for an invalid job id in a list, and reads the other jobs',
   async (t) => {
     const { get, simulator } = await startService(t)
     simulator.cdf.addJob(lasting(JOB_ID, 'Completed', SCORES))
@@ -107,7 +107,7 @@ t.test(
   },
 )
 
-t.test('returns at most 64 characters of an id that is no job id', async (t) => {
+t.test('returns at most 64 characters of an invalid job id', async (t) => {
   const { get, simulator } = await startService(t)
   const long = 'x'.repeat(63)
   const { body } = await get(

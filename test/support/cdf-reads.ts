@@ -57,7 +57,7 @@ export function gapsOf(reads: readonly CdfRead[]): { gapsMs: number[]; overlaps:
   return { gapsMs, overlaps }
 }
 
-/** The greatest number of reads that were in flight at once. */
+/** The greatest number of reads that were in flight at the same time. */
 export function greatestConcurrency(reads: readonly CdfRead[]): number {
   const changes = reads.flatMap(({ startMs, sentMs }) => [
     { atMs: startMs, by: 1 },

@@ -8,7 +8,7 @@ import { fetchJson } from './fetch-json.ts'
 export interface IssuerRequest {
   /** The configured name, with or without a trailing slash. */
   issuer: string
-  /** For each HTTP request, body included. */
+  /** For each HTTP request, body included; milliseconds. */
   timeoutMs: number
   /** Hosts to which `http:` is allowed besides loopback hosts; default: none. */
   insecureHttpHosts?: readonly string[]

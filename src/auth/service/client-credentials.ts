@@ -25,7 +25,7 @@ export interface ClientCredentialsOptions {
   /** Space-separated. */
   scope?: string | undefined
   audience?: string | undefined
-  /** For each HTTP request, body included. */
+  /** For each HTTP request, body included; milliseconds. */
   timeoutMs: number
   /** Hosts to which `http:` is allowed besides loopback hosts; default: none. */
   insecureHttpHosts?: readonly string[]

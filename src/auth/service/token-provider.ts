@@ -37,7 +37,7 @@ const DEFAULT_LIFETIME_SECONDS = 300
 const MAX_LIFETIME_SECONDS = 86_400
 /**
  * A token is used for this long whatever its `expires_in`, and not renewed earlier, so that a wrong `expires_in` causes
- * at most one token request in this time. If CDF rejects the token, it is replaced at once.
+ * at most one token request in this time. If CDF rejects the token, it is replaced immediately.
  */
 const MIN_USE_SECONDS = 10
 /** A token is renewed this long before it expires, or a tenth of its lifetime if that is more, but at most half of it. */
@@ -142,7 +142,7 @@ export class TokenProvider {
     if (!(error instanceof ProblemError)) return 0
     if (error.code === 'identity-provider-rejected') return REJECTED_RETRY_MS
     if (error.ownRetryAfterSeconds !== undefined) return error.ownRetryAfterSeconds * 1000
-    // A single failure is often over at once.
+    // A single failure is often over immediately.
     if (this.#failuresInARow === 1) return 0
     return Math.min(FAILED_RETRY_MS.min * 2 ** (this.#failuresInARow - 2), FAILED_RETRY_MS.max)
   }

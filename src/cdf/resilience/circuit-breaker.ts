@@ -24,9 +24,6 @@ const OPEN_MS = { min: 5_000, max: 30_000 }
 /**
  * A circuit breaker: opens after repeated failures, lets one probe through after a while, and closes if the probe
  * succeeds.
- *
- * Own code, because cockatiel's breaker uses the wall clock, lets callers wait for the probe instead of rejecting them,
- * and does not tell when the next probe is due, which `Retry-After` needs.
  */
 export class CircuitBreaker {
   readonly #options: CircuitBreakerOptions

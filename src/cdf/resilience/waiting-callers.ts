@@ -21,7 +21,7 @@ export class WaitingCallers {
   }
 
   /**
-   * Calls the listener for each caller, and for each that joins later.
+   * Calls the listener for each caller, and for each that joins later. Only one listener at a time.
    * @returns a function that removes the listener
    */
   follow(listener: (caller: string) => void): () => void {
