@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Dispatcher } from 'undici'
-import type { Scheduler } from '../src/async/scheduler.ts'
+import type { Clock } from '../src/async/clock.ts'
 import type { ExpectedClaims } from '../src/auth/callers/access-token-claims.ts'
 import { AccessTokenVerifier } from '../src/auth/callers/access-token-verifier.ts'
 import { bearerTokenOf } from '../src/auth/callers/bearer-token.ts'
@@ -16,7 +16,7 @@ import { rateLimitKey } from '../src/limits/rate-limit-key.ts'
 import { ProblemError } from '../src/problems/problem.ts'
 
 /** Options of {@link bearerAuthPlugin}. */
-export interface BearerAuthOptions {
+export interface BearerAuthOptions extends Pick<Clock, 'now' | 'schedule' | 'wallNow'> {
   /** Absent = no authentication. */
   jwt:
     | (Omit<JwksSource, 'dispatcher'> & Pick<ExpectedClaims, 'audiences' | 'audienceClaim'>)
@@ -24,11 +24,6 @@ export interface BearerAuthOptions {
   /** Sets `request.caller.hasRequiredScope`; absent = no scope is required. */
   requiredScope: string | undefined
   dispatcher: Dispatcher
-  /** Monotonic clock, milliseconds. */
-  now: () => number
-  schedule: Scheduler
-  /** The wall clock, milliseconds since the epoch. */
-  wallNow: () => number
 }
 
 /** Failed authentications of one address per minute. Further ones get a 429 and are logged as one line. */

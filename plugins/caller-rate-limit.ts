@@ -1,14 +1,13 @@
 import fp from 'fastify-plugin'
+import type { Clock } from '../src/async/clock.ts'
 import { RateLimit } from '../src/limits/rate-limit.ts'
 import { callerKey } from '../src/limits/rate-limit-key.ts'
 import { ProblemError } from '../src/problems/problem.ts'
 
 /** Options of {@link callerRateLimitPlugin}. */
-export interface CallerRateLimitOptions {
+export interface CallerRateLimitOptions extends Pick<Clock, 'now'> {
   /** 0 = no limit. */
   perMinute: number
-  /** Monotonic clock, milliseconds. */
-  now: () => number
 }
 
 const WINDOW_MS = 60_000

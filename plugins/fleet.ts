@@ -1,5 +1,5 @@
 import fp from 'fastify-plugin'
-import type { Scheduler } from '../src/async/scheduler.ts'
+import type { Clock } from '../src/async/clock.ts'
 import type { SharedLimits } from '../src/cdf/shared-limits.ts'
 import { UNSHARED_LIMITS } from '../src/cdf/shared-limits.ts'
 import type { SharedJobs } from '../src/jobs/shared-jobs.ts'
@@ -7,16 +7,13 @@ import { UNSHARED_JOBS } from '../src/jobs/shared-jobs.ts'
 import type { RedisFleetOptions } from './redis-fleet.ts'
 
 /** Options of {@link fleetPlugin}. */
-export interface FleetOptions {
-  /** `undefined` = this process is a fleet of its own. */
+export interface FleetOptions extends Pick<Clock, 'now' | 'schedule'> {
+  /** `undefined` = nothing is shared. */
   redis: RedisFleetOptions['redis'] | undefined
   cdf: { baseUrl: string; project: string }
-  clientId: string
+  identityProvider: { clientId: string }
   /** Greatest number of calls to CDF in flight, all replicas together. */
-  maxConcurrency: number
-  /** Monotonic clock, milliseconds. */
-  now: () => number
-  schedule: Scheduler
+  upstream: { maxConcurrency: number }
 }
 
 /** What the replicas share. */

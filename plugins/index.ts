@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import type { Dispatcher } from 'undici'
-import type { Scheduler } from '../src/async/scheduler.ts'
+import type { Clock } from '../src/async/clock.ts'
 import type { Config } from '../src/config/config.ts'
 import type { LogDestinations } from '../src/telemetry/buffered-destination.ts'
 import { accessLogPlugin } from './access-log.ts'
@@ -24,53 +24,30 @@ export interface PluginsOptions {
   destinations: LogDestinations
   /** Sends all requests to CDF and identity providers. */
   dispatcher: Dispatcher
-  /** Monotonic clock, milliseconds. */
-  now: () => number
-  schedule: Scheduler
-  /** 0 ≤ random() < 1. */
-  random: () => number
+  clock: Clock
 }
 
 /** Registers the plugins of all routes, in the order of their hooks. */
 export async function registerPlugins(
   app: FastifyInstance,
-  options: PluginsOptions,
+  { config, serviceVersion, destinations, dispatcher, clock }: PluginsOptions,
 ): Promise<void> {
-  const { config, serviceVersion, destinations, dispatcher, now, schedule, random } = options
-  const { cdf, identityProvider, jobs, upstream } = config
+  const { cdf, identityProvider, jobs, redis, upstream } = config
   await app.register(lifeCyclePlugin)
   await app.register(metricsPlugin, { ...config.metrics, serviceVersion })
   await app.register(requestTracePlugin)
   await app.register(responseHeadersPlugin)
   await app.register(openRepliesPlugin)
   await app.register(accessLogPlugin, { destinations })
-  await app.register(problemsPlugin, config)
+  await app.register(problemsPlugin, { publicUrl: config.publicUrl })
   await app.register(strictRequestPlugin, config.server)
   await app.register(corsPlugin, config.cors)
   await app.register(notFoundPlugin)
-  await app.register(fleetPlugin, {
-    redis: config.redis,
-    cdf,
-    clientId: identityProvider.clientId,
-    maxConcurrency: upstream.maxConcurrency,
-    now,
-    schedule,
-  })
+  await app.register(fleetPlugin, { redis, cdf, identityProvider, upstream, ...clock })
   await app.register(jobQualityPlugin, {
-    cdf,
-    identityProvider,
-    jobs,
-    upstream,
+    ...{ cdf, identityProvider, upstream, jobs },
+    ...clock,
     dispatcher,
-    now,
-    schedule,
-    random,
   })
-  await app.register(jobPollerPlugin, {
-    ...config.polling,
-    ...config.watches,
-    now,
-    schedule,
-    random,
-  })
+  await app.register(jobPollerPlugin, { ...config.polling, ...config.watches, ...clock })
 }

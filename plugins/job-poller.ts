@@ -1,23 +1,18 @@
 import fp from 'fastify-plugin'
-import type { Scheduler } from '../src/async/scheduler.ts'
+import type { Clock } from '../src/async/clock.ts'
 import { requestIdFrom } from '../src/http/request-id.ts'
 import { JobPoller } from '../src/jobs/job-poller.ts'
 import { WatchLimit } from '../src/limits/watch-limit.ts'
 import { childTraceparent, traceFrom } from '../src/telemetry/trace-context.ts'
 
 /** Options of {@link jobPollerPlugin}. */
-export interface JobPollerPluginOptions {
+export interface JobPollerPluginOptions extends Pick<Clock, 'now' | 'schedule' | 'random'> {
   /** Greatest number of background reads per second, all replicas together. */
   pollsPerSecond: number
   /** Open streams of one caller; 0 = no limit. */
   maxStreams: number
   /** Jobs in all streams and waits of one caller; 0 = no limit. */
   maxWatchedJobs: number
-  /** Monotonic clock, milliseconds. */
-  now: () => number
-  schedule: Scheduler
-  /** 0 ≤ random() < 1. */
-  random: () => number
 }
 
 /** Decorates `app.jobPoller` and `app.watchLimit`. Subscriptions end when the process drains. */

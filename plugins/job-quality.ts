@@ -1,7 +1,7 @@
 import fp from 'fastify-plugin'
 import type { Dispatcher } from 'undici'
+import type { Clock } from '../src/async/clock.ts'
 import { retryUntilSuccess } from '../src/async/retry-until-success.ts'
-import type { Scheduler } from '../src/async/scheduler.ts'
 import type { CdfClientSettings } from '../src/cdf/create-cdf-client.ts'
 import { createCdfClient } from '../src/cdf/create-cdf-client.ts'
 import { hostAndPort } from '../src/http/host-and-port.ts'
@@ -13,7 +13,9 @@ import { roundMs } from '../src/telemetry/format-access-log.ts'
 import { loggableText } from '../src/telemetry/loggable-text.ts'
 
 /** Options of {@link jobQualityPlugin}. Each number is a variable in docs/configuration.md. */
-export interface JobQualityOptions extends CdfClientSettings {
+export interface JobQualityOptions
+  extends CdfClientSettings,
+    Pick<Clock, 'now' | 'schedule' | 'random'> {
   jobs: {
     cacheMaxEntries: number
     cacheTtlMs: number
@@ -22,11 +24,6 @@ export interface JobQualityOptions extends CdfClientSettings {
     staleIfErrorMs: number
   }
   dispatcher: Dispatcher
-  /** Monotonic clock, milliseconds. */
-  now: () => number
-  /** 0 ≤ random() < 1. */
-  random: () => number
-  schedule: Scheduler
 }
 
 /** Each distinct deviation is logged once, up to this number. */

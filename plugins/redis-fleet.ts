@@ -21,7 +21,9 @@ const MAX_LOGGED = 10
 
 /** Shares jobs and limits through Redis, from the start of the application to its end. */
 export function connectFleet(app: FastifyInstance, options: RedisFleetOptions): Fleet {
-  const { cdf, clientId, maxConcurrency, now, schedule } = options
+  const { cdf, identityProvider, upstream, now, schedule } = options
+  const { clientId } = identityProvider
+  const { maxConcurrency } = upstream
   const { server, keyPrefix: prefix, timeoutMs } = options.redis
   const metrics = app.metrics.addRedisMetrics()
   const keys = new RedisKeys({ prefix, project: cdf.project, cdfUrl: cdf.baseUrl, clientId })

@@ -3,7 +3,7 @@ import type { Dispatcher } from 'undici'
 import { bearerAuthPlugin } from '../plugins/bearer-auth.ts'
 import { callerRateLimitPlugin } from '../plugins/caller-rate-limit.ts'
 import { requiredScopePlugin } from '../plugins/required-scope.ts'
-import type { Scheduler } from '../src/async/scheduler.ts'
+import type { Clock } from '../src/async/clock.ts'
 import type { Config } from '../src/config/config.ts'
 import { docsRoutes } from './docs/docs.ts'
 import { healthRoutes } from './health.ts'
@@ -17,31 +17,29 @@ export interface RoutesOptions {
   config: Config
   /** Sends the requests to the issuer. */
   dispatcher: Dispatcher
-  /** Monotonic clock, milliseconds. */
-  now: () => number
-  /** The wall clock, milliseconds since the epoch. */
-  wallNow: () => number
-  schedule: Scheduler
+  clock: Clock
 }
 
 /** Registers all routes. Those of jobs need a bearer token. Health routes have no limit. */
-export async function registerRoutes(app: FastifyInstance, options: RoutesOptions): Promise<void> {
-  const { config, dispatcher, now, wallNow, schedule } = options
+export async function registerRoutes(
+  app: FastifyInstance,
+  { config, dispatcher, clock }: RoutesOptions,
+): Promise<void> {
   await app.register(
     async function authenticatedRoutes(scope) {
-      await scope.register(bearerAuthPlugin, { ...config.auth, dispatcher, now, wallNow, schedule })
-      await scope.register(callerRateLimitPlugin, { ...config.rateLimit, now })
+      await scope.register(bearerAuthPlugin, { ...config.auth, ...clock, dispatcher })
+      await scope.register(callerRateLimitPlugin, { ...config.rateLimit, ...clock })
       await scope.register(requiredScopePlugin, config.auth)
-      await scope.register(jobQualityRoutes, { schedule, now })
+      await scope.register(jobQualityRoutes, clock)
       await scope.register(jobQualityListRoutes)
-      await scope.register(jobQualityEventsRoutes, { schedule, wallNow })
+      await scope.register(jobQualityEventsRoutes, clock)
     },
     { prefix: '/jobs' },
   )
   await app.register(healthRoutes, { prefix: '/health' })
   await app.register(async function publicRoutes(scope) {
-    await scope.register(callerRateLimitPlugin, { ...config.rateLimit, now })
+    await scope.register(callerRateLimitPlugin, { ...config.rateLimit, ...clock })
     await scope.register(problemRoutes, { prefix: '/problems' })
-    await scope.register(docsRoutes, { ...config.docs, dispatcher, now })
+    await scope.register(docsRoutes, { ...config.docs, ...clock, dispatcher })
   })
 }

@@ -4,23 +4,15 @@ import packageJson from '../package.json' with { type: 'json' }
 import { registerPlugins } from '../plugins/index.ts'
 import { serverOptions } from '../plugins/server-options.ts'
 import { registerRoutes } from '../routes/index.ts'
-import type { Scheduler } from './async/scheduler.ts'
-import { scheduleTimeout } from './async/scheduler.ts'
+import type { Clock } from './async/clock.ts'
+import { SYSTEM_CLOCK } from './async/clock.ts'
 import type { Config } from './config/config.ts'
 import { httpAgent } from './http/agent.ts'
 import type { LogDestination } from './telemetry/buffered-destination.ts'
 import { logDestinations } from './telemetry/buffered-destination.ts'
 
 /** Replacements for tests and tools. */
-export interface Overrides {
-  /** Monotonic clock, milliseconds. */
-  now?: () => number
-  /** The wall clock, milliseconds since the epoch. */
-  wallNow?: () => number
-  /** Timers of the clock `now`. */
-  schedule?: Scheduler
-  /** 0 ≤ random() < 1. */
-  random?: () => number
+export interface Overrides extends Partial<Clock> {
   /** Default: the standard output. */
   logDestination?: LogDestination
   /** Called for each route; `tools/openapi` generates the contract from them. */
@@ -32,8 +24,8 @@ export async function buildApp(
   config: Config,
   overrides: Overrides = {},
 ): Promise<FastifyInstance> {
-  const { now = () => performance.now(), wallNow = Date.now, random = Math.random } = overrides
-  const { schedule = scheduleTimeout, logDestination, onRoute } = overrides
+  const { logDestination, onRoute, ...replaced } = overrides
+  const clock = { ...SYSTEM_CLOCK, ...replaced }
   const destinations = logDestinations(logDestination)
   const serviceVersion = packageJson.version
   const dispatcher = httpAgent({ proxies: config.outbound.proxies() })
@@ -41,15 +33,7 @@ export async function buildApp(
   const app = Fastify(serverOptions(config.server, destinations.log))
   if (onRoute) app.addHook('onRoute', onRoute)
   app.addHook('onClose', () => dispatcher.destroy())
-  await registerPlugins(app, {
-    config,
-    serviceVersion,
-    destinations,
-    dispatcher,
-    now,
-    schedule,
-    random,
-  })
-  await registerRoutes(app, { config, dispatcher, now, wallNow, schedule })
+  await registerPlugins(app, { config, serviceVersion, destinations, dispatcher, clock })
+  await registerRoutes(app, { config, dispatcher, clock })
   return app
 }

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import type { FastifyPluginAsync } from 'fastify'
 import type { Dispatcher } from 'undici'
+import type { Clock } from '../../src/async/clock.ts'
 import { once } from '../../src/async/once.ts'
 import { ProblemError } from '../../src/problems/problem.ts'
 import { sendPublicDocument } from '../send-public-document.ts'
@@ -9,14 +10,12 @@ import { fetchLoginEndpoints } from './login.ts'
 import { openApiRoutes } from './openapi.ts'
 
 /** Options of {@link docsRoutes}. */
-export interface DocsOptions {
+export interface DocsOptions extends Pick<Clock, 'now'> {
   /** Whether Swagger UI is served at `/docs`. */
   enabled: boolean
   /** For the Authorize button. Without it, people paste a token. */
   oauth: DocsLogin | undefined
   dispatcher: Dispatcher
-  /** Monotonic clock, milliseconds. */
-  now: () => number
 }
 
 const CONTRACT = fileURLToPath(new URL('../../openapi.yaml', import.meta.url))

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
-import type { Scheduler } from '../../src/async/scheduler.ts'
+import type { Clock } from '../../src/async/clock.ts'
 import { withTimeout } from '../../src/async/with-timeout.ts'
 import type { JobId } from '../../src/cdf/job-id.ts'
 import { parseJobId } from '../../src/cdf/job-id.ts'
@@ -10,13 +10,6 @@ import type { ReadResult } from '../../src/jobs/read-result.ts'
 import { jobEventsRouteSchema, jobListEventsRouteSchema } from '../schemas/quality-schema.ts'
 import { jobIdValidator } from './job-id-validator.ts'
 import { RequestReadContext } from './read-context.ts'
-
-/** Options of {@link jobQualityEventsRoutes}. */
-export interface JobQualityEventsOptions {
-  schedule: Scheduler
-  /** The wall clock, milliseconds since the epoch. */
-  wallNow: () => number
-}
 
 /** A reconnecting client gets a 204 only if all jobs are known within this time, else a stream. */
 const RECONNECT_READ_MS = 1_000
@@ -32,10 +25,9 @@ const STREAM_HEADERS = Object.freeze({
 })
 
 /** `GET /jobs/{jobId}/quality/events` and `GET /jobs/quality/events?jobId=A&jobId=B…`. */
-export const jobQualityEventsRoutes: FastifyPluginAsync<JobQualityEventsOptions> = async (
-  app,
-  { schedule, wallNow },
-) => {
+export const jobQualityEventsRoutes: FastifyPluginAsync<
+  Pick<Clock, 'schedule' | 'wallNow'>
+> = async (app, { schedule, wallNow }) => {
   async function stream(request: FastifyRequest, reply: FastifyReply, jobIds: JobId[]) {
     reply.headers({ 'cache-control': 'private, no-cache', vary: 'Authorization' })
     const context = new RequestReadContext(request, reply)

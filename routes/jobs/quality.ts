@@ -1,5 +1,5 @@
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
-import type { Scheduler } from '../../src/async/scheduler.ts'
+import type { Clock } from '../../src/async/clock.ts'
 import { withTimeout } from '../../src/async/with-timeout.ts'
 import type { JobId } from '../../src/cdf/job-id.ts'
 import { matchesIfNoneMatch } from '../../src/http/entity-tag.ts'
@@ -12,15 +12,8 @@ import { jobIdValidator } from './job-id-validator.ts'
 import { RequestReadContext } from './read-context.ts'
 import { sendCachedResponse, setCacheStatus } from './send-cached-response.ts'
 
-/** Options of {@link jobQualityRoutes}. */
-export interface JobQualityRoutesOptions {
-  schedule: Scheduler
-  /** Monotonic clock, milliseconds. */
-  now: () => number
-}
-
 /** `GET /jobs/{jobId}/quality`. */
-export const jobQualityRoutes: FastifyPluginAsync<JobQualityRoutesOptions> = async (
+export const jobQualityRoutes: FastifyPluginAsync<Pick<Clock, 'now' | 'schedule'>> = async (
   app,
   { schedule, now },
 ) => {

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import { Agent, request } from 'undici'
 import { buildApp } from '../../src/app.ts'
-import { scheduleTimeout } from '../../src/async/scheduler.ts'
+import { scheduleTimeout } from '../../src/async/clock.ts'
 import { loadConfig } from '../../src/config/config.ts'
 import { startRedisServer } from '../redis-server.ts'
 import { seededRandom } from '../seeded-random.ts'

@@ -1,6 +1,6 @@
 import type { AddressInfo } from 'node:net'
 import { buildApp } from '../../src/app.ts'
-import { scheduleTimeout } from '../../src/async/scheduler.ts'
+import { scheduleTimeout } from '../../src/async/clock.ts'
 import { loadConfig } from '../../src/config/config.ts'
 import type { JobStep } from '../upstream/simulated-job.ts'
 import { SCORES } from '../upstream/simulated-job.ts'

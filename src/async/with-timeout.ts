@@ -1,4 +1,4 @@
-import type { Scheduler } from './scheduler.ts'
+import type { Scheduler } from './clock.ts'
 
 /**
  * The value of a promise, or `fallback` if it takes longer than `timeoutMs`. The work behind the promise goes on.

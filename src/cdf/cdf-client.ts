@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Dispatcher } from 'undici'
+import type { Clock } from '../async/clock.ts'
 import type { AccessToken, TokenProvider } from '../auth/service/token-provider.ts'
 import { failureReason } from '../http/request-failure.ts'
 import type { ResponseHead } from '../http/send-request.ts'
@@ -45,7 +46,7 @@ export interface CdfRequest {
 }
 
 /** Options of {@link CdfClient}. */
-export interface CdfClientOptions {
+export interface CdfClientOptions extends Pick<Clock, 'random'> {
   /** Without a trailing slash, such as `https://westeurope-1.cognitedata.com`. */
   baseUrl: string
   project: string
@@ -59,8 +60,6 @@ export interface CdfClientOptions {
   attemptTimeoutMs: number
   /** Greatest number of attempts. The replay after a 401 does not count. */
   maxAttempts: number
-  /** 0 ≤ random() < 1, for the jitter of retries. */
-  random: () => number
   onRequestEnd: (request: CdfRequest) => void
 }
 

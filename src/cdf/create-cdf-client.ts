@@ -1,4 +1,5 @@
 import type { Dispatcher } from 'undici'
+import type { Clock } from '../async/clock.ts'
 import type { ClientCredentialsOptions } from '../auth/service/client-credentials.ts'
 import { createTokenRequester } from '../auth/service/client-credentials.ts'
 import type { TokenProviderOptions } from '../auth/service/token-provider.ts'
@@ -27,12 +28,8 @@ export interface CdfClientSettings {
 }
 
 /** Options of {@link createCdfClient}. */
-export interface CreateCdfClientOptions extends CdfClientSettings {
+export interface CreateCdfClientOptions extends CdfClientSettings, Pick<Clock, 'now' | 'random'> {
   dispatcher: Dispatcher
-  /** Monotonic clock, milliseconds. */
-  now: () => number
-  /** 0 ≤ random() < 1. */
-  random: () => number
   onTokenRequestEnd: TokenProviderOptions['onTokenRequestEnd']
   onExpiredCertificate: (expiredAt: string) => void
   onBreakerChange: CircuitBreakerOptions['onChange']

@@ -1,4 +1,4 @@
-import { scheduleTimeout } from '../async/scheduler.ts'
+import { SYSTEM_CLOCK } from '../async/clock.ts'
 import type { RedisServer } from '../redis/redis-client.ts'
 import { redisClientFactory } from '../redis/redis-client.ts'
 import { RedisConnection } from '../redis/redis-connection.ts'
@@ -25,8 +25,7 @@ export async function checkRedis(
     createClient: redisClientFactory(server),
     probeKey: keys.probe,
     timeoutMs,
-    now: () => performance.now(),
-    schedule: scheduleTimeout,
+    ...SYSTEM_CLOCK,
     onStateChange: (isAvailable, reason) => {
       if (!isAvailable) failure = reason
     },

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Dispatcher } from 'undici'
+import { SYSTEM_CLOCK } from '../async/clock.ts'
 import type { JwksSource } from '../auth/callers/fetch-jwks.ts'
 import { fetchJwks } from '../auth/callers/fetch-jwks.ts'
 import type { AuthorizationServer } from '../auth/service/client-credentials.ts'
@@ -49,8 +50,7 @@ async function check(
   const { client, tokens } = createCdfClient({
     ...config,
     dispatcher,
-    now: () => performance.now(),
-    random: Math.random,
+    ...SYSTEM_CLOCK,
     onTokenRequestEnd: () => {},
     onExpiredCertificate: (expiredAt) => {
       certificateExpiry = `The certificate in IDP_CLIENT_KEY_FILE has expired on ${expiredAt}.`

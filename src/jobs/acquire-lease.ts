@@ -1,16 +1,13 @@
-import type { Scheduler } from '../async/scheduler.ts'
+import type { Clock } from '../async/clock.ts'
 import type { JobId } from '../cdf/job-id.ts'
 import { ProblemError } from '../problems/problem.ts'
 import type { JobLease, SharedJob, SharedJobs } from './shared-jobs.ts'
 
 /** Options of {@link acquireLease}. */
-export interface AcquireLeaseOptions<Result> {
+export interface AcquireLeaseOptions<Result> extends Pick<Clock, 'now' | 'schedule'> {
   shared: SharedJobs
   /** The result of a shared job, if it makes the read unnecessary. */
   accept: (job: SharedJob) => Result | undefined
-  /** Monotonic clock, milliseconds. */
-  now: () => number
-  schedule: Scheduler
   /** Greatest time to wait for other replicas; milliseconds. */
   deadlineMs: number
   signal: AbortSignal

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache'
+import type { Clock } from '../async/clock.ts'
 import type { JobId } from '../cdf/job-id.ts'
 import type { ProblemError } from '../problems/problem.ts'
 import type { CachedResponse } from './cached-response.ts'
@@ -16,7 +17,7 @@ export interface NotFound {
 }
 
 /** Sizes and lifetimes of a {@link JobCache}. */
-export interface JobCacheOptions {
+export interface JobCacheOptions extends Pick<Clock, 'now'> {
   /** Greatest number of done jobs, of pending jobs, and of unknown jobs; each counts separately. */
   maxEntries: number
   /** How long a done job is kept; milliseconds. */
@@ -25,8 +26,6 @@ export interface JobCacheOptions {
   pendingTtlMs: number
   /** How long an unknown job is kept; milliseconds, 0 = not at all. */
   notFoundTtlMs: number
-  /** Monotonic clock, milliseconds. */
-  now: () => number
 }
 
 /**

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import type { Scheduler } from '../async/scheduler.ts'
+import type { Clock } from '../async/clock.ts'
 import type { JobId } from '../cdf/job-id.ts'
 import { entityTagFor, isSameEntityTag } from '../http/entity-tag.ts'
 import { toJobProblem } from './job-event.ts'
@@ -14,11 +14,10 @@ const HEARTBEAT = ': keep-alive\n'
 const HEARTBEAT_MS = 15_000
 
 /** Options of {@link JobEventStream}. */
-export interface JobEventStreamOptions {
+export interface JobEventStreamOptions extends Pick<Clock, 'schedule'> {
   /** Without duplicates. */
   jobIds: readonly JobId[]
   poller: Pick<JobPoller, 'subscribe' | 'unsubscribe'>
-  schedule: Scheduler
   /** The request, for the first reads and for problems. */
   context: SubscriptionContext & { readonly publicUrl?: string }
   /** After this time the stream ends, once every job has had an event; Infinity = no time limit. */

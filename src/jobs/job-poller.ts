@@ -1,4 +1,4 @@
-import type { Scheduler } from '../async/scheduler.ts'
+import type { Clock } from '../async/clock.ts'
 import type { JobId } from '../cdf/job-id.ts'
 import { BACKGROUND } from '../cdf/resilience/fair-queue.ts'
 import { WaitingCallers } from '../cdf/resilience/waiting-callers.ts'
@@ -23,17 +23,12 @@ export type RequestIds = Pick<ReadContext, 'requestId' | 'traceparent'>
 export type SubscriptionContext = RequestIds & Pick<ReadContext, 'callerKey'>
 
 /** Options of {@link JobPoller}. */
-export interface JobPollerOptions {
+export interface JobPollerOptions extends Pick<Clock, 'now' | 'schedule' | 'random'> {
   reader: Pick<JobQualityReader, 'read' | 'subscribe'>
   /** Makes the ids for reads that belong to no request. */
   newRequestIds: () => RequestIds
   /** Greatest number of background reads per second; the share of this replica. */
   pollsPerSecond: () => number
-  /** Monotonic clock, milliseconds; the same as the reader's. */
-  now: () => number
-  schedule: Scheduler
-  /** 0 ≤ random() < 1, for the jitter. */
-  random: () => number
 }
 
 /** The interval between two reads is a tenth of the time since the last change, within these limits. */

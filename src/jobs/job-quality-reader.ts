@@ -1,4 +1,4 @@
-import type { Scheduler } from '../async/scheduler.ts'
+import type { Clock } from '../async/clock.ts'
 import { SingleFlight } from '../async/single-flight.ts'
 import type { CdfReadContext, CdfRequest } from '../cdf/cdf-client.ts'
 import type { CdfJob } from '../cdf/cdf-job.ts'
@@ -34,13 +34,12 @@ export interface ReadListener {
 }
 
 /** Options of {@link JobQualityReader}. */
-export interface JobQualityReaderOptions extends JobResultsOptions {
+export interface JobQualityReaderOptions extends JobResultsOptions, Pick<Clock, 'schedule'> {
   shared: SharedJobs
   /** Reads one job from CDF; throws ProblemError. */
   fetchJob: (jobId: JobId, context: CdfReadContext) => Promise<CdfJob>
   /** Limit for a read, with the wait for another replica; milliseconds. */
   deadlineMs: number
-  schedule: Scheduler
   /** Whether this process is too busy to read CDF. Hits are served nevertheless. */
   isOverloaded: () => boolean
 }

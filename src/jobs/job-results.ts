@@ -1,3 +1,4 @@
+import type { Clock } from '../async/clock.ts'
 import type { CdfJob } from '../cdf/cdf-job.ts'
 import type { JobId } from '../cdf/job-id.ts'
 import { ProblemError } from '../problems/problem.ts'
@@ -11,14 +12,12 @@ import { fromCacheEntry } from './read-result.ts'
 import type { SharedJob, SharedUpdate } from './shared-jobs.ts'
 
 /** Options of {@link JobResults}. */
-export interface JobResultsOptions {
+export interface JobResultsOptions extends Pick<Clock, 'now'> {
   cache: JobCache
   /** Freshness lifetime of a job that is not done; milliseconds. */
   statusFreshMs: number
   /** Greatest age at which such a job is served while CDF fails; milliseconds. */
   staleIfErrorMs: number
-  /** Monotonic clock, milliseconds; the same as the cache's. */
-  now: () => number
   /** Called for each field of CDF that deviates from the reference. */
   onDeviation: (field: string, job: CdfJob, requestId: string) => void
 }

@@ -1,4 +1,4 @@
-import type { Scheduler } from '../async/scheduler.ts'
+import type { Clock } from '../async/clock.ts'
 import { FairQueue } from '../cdf/resilience/fair-queue.ts'
 import type { WaitingCallers } from '../cdf/resilience/waiting-callers.ts'
 
@@ -13,14 +13,11 @@ export interface BudgetedPoll {
 }
 
 /** Options of {@link PollBudget}. */
-export interface PollBudgetOptions {
+export interface PollBudgetOptions extends Pick<Clock, 'now' | 'schedule'> {
   /** Greatest number of reads per second, all jobs together. It can change. */
   pollsPerSecond: () => number
   /** All polled jobs. */
   polls: () => Iterable<BudgetedPoll>
-  /** Monotonic clock, milliseconds. */
-  now: () => number
-  schedule: Scheduler
 }
 
 /** A replica that made none of the latest reads can make the next one. */

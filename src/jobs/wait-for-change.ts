@@ -1,4 +1,4 @@
-import type { Scheduler } from '../async/scheduler.ts'
+import type { Clock } from '../async/clock.ts'
 import type { JobId } from '../cdf/job-id.ts'
 import type { JobPoller, JobSubscriber } from './job-poller.ts'
 import type { ReadContext } from './job-quality-reader.ts'
@@ -6,9 +6,8 @@ import type { ReadResult } from './read-result.ts'
 import { isFinal } from './read-result.ts'
 
 /** Options of {@link waitForChange}. */
-export interface WaitOptions {
+export interface WaitOptions extends Pick<Clock, 'schedule'> {
   poller: Pick<JobPoller, 'subscribe' | 'unsubscribe' | 'latest'>
-  schedule: Scheduler
   /** Greatest time to wait, milliseconds. */
   waitMs: number
   /** Whether a state that is not final ends the wait. */

@@ -1,16 +1,13 @@
-import type { Scheduler } from '../async/scheduler.ts'
+import type { Clock } from '../async/clock.ts'
 
 /** Options of {@link FailureLimit}. */
-export interface FailureLimitOptions {
+export interface FailureLimitOptions extends Pick<Clock, 'now' | 'schedule'> {
   /** Failures of one address in one window. */
   maxFailures: number
   /** Length of a window; milliseconds. */
   windowMs: number
   /** Greatest number of addresses that are counted in one window. Failures of further ones are not limited. */
   maxAddresses: number
-  /** Monotonic clock, milliseconds. */
-  now: () => number
-  schedule: Scheduler
   /** Called at the end of a window for each address above the limit. */
   onExceeded: (address: string, failures: number) => void
 }

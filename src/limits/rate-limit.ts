@@ -1,15 +1,14 @@
 import { LRUCache } from 'lru-cache'
+import type { Clock } from '../async/clock.ts'
 
 /** Options of {@link RateLimit}. */
-export interface RateLimitOptions {
+export interface RateLimitOptions extends Pick<Clock, 'now'> {
   /** Requests per window. */
   max: number
   /** Milliseconds from the first request of a caller. */
   windowMs: number
   /** Greatest number of callers with a window. Beyond it, the least recently used window is dropped. */
   maxCallers: number
-  /** Monotonic clock, milliseconds. */
-  now: () => number
 }
 
 /** What a caller has left of its limit. */

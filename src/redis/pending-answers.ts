@@ -1,4 +1,4 @@
-import type { Scheduler } from '../async/scheduler.ts'
+import type { Scheduler } from '../async/clock.ts'
 
 /** Answers that are waited for, each with a time limit, and all with a common end. */
 export class PendingAnswers {

@@ -1,19 +1,16 @@
-import type { Scheduler } from '../async/scheduler.ts'
+import type { Clock } from '../async/clock.ts'
 import { errorCode } from '../telemetry/error-serializer.ts'
 import { PendingAnswers } from './pending-answers.ts'
 import type { RedisClient, RedisClientOptions } from './redis-client.ts'
 import { RedisRejectionError } from './redis-rejection-error.ts'
 
 /** Options of {@link RedisConnection}. */
-export interface RedisConnectionOptions {
+export interface RedisConnectionOptions extends Pick<Clock, 'now' | 'schedule'> {
   createClient: (options: RedisClientOptions) => RedisClient
   /** The key that is written to find out whether Redis accepts writes. */
   probeKey: string
   /** Limit for one command; milliseconds. */
   timeoutMs: number
-  /** Monotonic clock, milliseconds. */
-  now: () => number
-  schedule: Scheduler
   /** Called for each change, and for the result of the first attempt. */
   onStateChange: (isAvailable: boolean, reason: string) => void
   /** Called when Redis does not answer in time, or is unavailable. Callers must stop waiting for Redis. */

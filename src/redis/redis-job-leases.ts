@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { Scheduler } from '../async/scheduler.ts'
+import type { Clock } from '../async/clock.ts'
 import type { JobId } from '../cdf/job-id.ts'
 import type { JobLease, LeaseAttempt, SharedUpdate } from '../jobs/shared-jobs.ts'
 import { UNSHARED_LEASE } from '../jobs/shared-jobs.ts'
@@ -9,14 +9,11 @@ import type { RedisKeys } from './redis-keys.ts'
 import { formatStoredJob, MAX_STORED_BYTES, parseStoredJob } from './stored-job.ts'
 
 /** Options of {@link RedisJobLeases}. */
-export interface RedisJobLeasesOptions {
+export interface RedisJobLeasesOptions extends Pick<Clock, 'now' | 'schedule'> {
   redis: RedisConnection
   keys: RedisKeys
   /** Limit for one command; milliseconds. */
   timeoutMs: number
-  /** Monotonic clock, milliseconds. */
-  now: () => number
-  schedule: Scheduler
   onRelease: (jobId: JobId) => void
 }
 

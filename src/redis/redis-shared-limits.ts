@@ -1,4 +1,4 @@
-import type { Scheduler } from '../async/scheduler.ts'
+import type { Clock } from '../async/clock.ts'
 import { withTimeout } from '../async/with-timeout.ts'
 import type { CallPause, LimitedReplica, SharedLimits } from '../cdf/shared-limits.ts'
 import { CLAIM, LEAVE, PAUSE } from './limit-scripts.ts'
@@ -6,14 +6,13 @@ import type { RedisConnection } from './redis-connection.ts'
 import type { RedisKeys } from './redis-keys.ts'
 
 /** Options of {@link RedisSharedLimits}. */
-export interface RedisSharedLimitsOptions {
+export interface RedisSharedLimitsOptions extends Pick<Clock, 'schedule'> {
   redis: RedisConnection
   keys: RedisKeys
   /** Id of this replica. */
   replica: string
   /** Greatest number of calls in flight, all replicas together. */
   maxConcurrency: number
-  schedule: Scheduler
 }
 
 /** A replica claims its share this often, and sooner while it has less. It counts as live for {@link LIVE_MS}. */

@@ -1,6 +1,6 @@
 import pino from 'pino'
-import type { Scheduler } from '../async/scheduler.ts'
-import { scheduleTimeout } from '../async/scheduler.ts'
+import type { Scheduler } from '../async/clock.ts'
+import { scheduleTimeout } from '../async/clock.ts'
 
 /** A sink for log lines, such as a stream. */
 export interface LogDestination {

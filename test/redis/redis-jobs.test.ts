@@ -1,6 +1,6 @@
 import type { Test } from 'tap'
 import t from 'tap'
-import { scheduleTimeout } from '../../src/async/scheduler.ts'
+import { scheduleTimeout } from '../../src/async/clock.ts'
 import type { JobId } from '../../src/cdf/job-id.ts'
 import { parseJobId } from '../../src/cdf/job-id.ts'
 import type { JobLease } from '../../src/jobs/shared-jobs.ts'

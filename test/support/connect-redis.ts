@@ -1,5 +1,5 @@
 import type { Test } from 'tap'
-import { scheduleTimeout } from '../../src/async/scheduler.ts'
+import { scheduleTimeout } from '../../src/async/clock.ts'
 import type { RedisServer } from '../../src/redis/redis-client.ts'
 import { redisClientFactory } from '../../src/redis/redis-client.ts'
 import { RedisConnection } from '../../src/redis/redis-connection.ts'

@@ -1,4 +1,4 @@
-import type { Scheduler } from '../../src/async/scheduler.ts'
+import type { Scheduler } from '../../src/async/clock.ts'
 
 /** A clock that moves only when a test advances it, and timers on that clock. */
 export class FakeClock {

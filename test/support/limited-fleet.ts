@@ -1,5 +1,5 @@
 import type { Test } from 'tap'
-import { scheduleTimeout } from '../../src/async/scheduler.ts'
+import { scheduleTimeout } from '../../src/async/clock.ts'
 import type { CallPause } from '../../src/cdf/shared-limits.ts'
 import type { RedisKeys } from '../../src/redis/redis-keys.ts'
 import { RedisSharedLimits } from '../../src/redis/redis-shared-limits.ts'

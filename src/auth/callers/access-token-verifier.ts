@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { JWTPayload } from 'jose'
 import { decodeJwt, errors } from 'jose'
 import { LRUCache } from 'lru-cache'
+import type { Clock } from '../../async/clock.ts'
 import type { ExpectedClaims } from './access-token-claims.ts'
 import { CLOCK_TOLERANCE_SECONDS, checkClaims } from './access-token-claims.ts'
 import { bearerTokenOf } from './bearer-token.ts'
@@ -12,13 +13,13 @@ import type { JwksCache } from './jwks-cache.ts'
 import type { KeySet } from './key-set.ts'
 
 /** Options of {@link AccessTokenVerifier}. */
-export interface AccessTokenVerifierOptions extends Omit<ExpectedClaims, 'issuer'> {
+export interface AccessTokenVerifierOptions
+  extends Omit<ExpectedClaims, 'issuer'>,
+    Pick<Clock, 'wallNow'> {
   /** The keys, and the name of their issuer. */
   keys: Pick<JwksCache, 'current' | 'get' | 'refetch'>
   /** Looked for in `scope`, `scp`, `roles` and `permissions`; absent = no scope is required. */
   requiredScope?: string | undefined
-  /** The wall clock, milliseconds since the epoch. */
-  wallNow: () => number
 }
 
 /** Asymmetric algorithms only: a shared secret that verifies a token can also sign one (RFC 8725 §3.1). */

@@ -1,13 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Clock } from '../../async/clock.ts'
 import { ProblemError } from '../../problems/problem.ts'
 import type { IssuerKeys } from './key-set.ts'
 import { KeySet } from './key-set.ts'
 
 /** Options of {@link JwksCache}. */
-export interface JwksCacheOptions {
+export interface JwksCacheOptions extends Pick<Clock, 'now'> {
   fetchJwks: () => Promise<IssuerKeys>
-  /** Monotonic clock, milliseconds. */
-  now: () => number
   /** Called after each fetch with the number of keys or the error. */
   onFetch: (outcome: { keys: number } | { error: unknown }) => void
 }

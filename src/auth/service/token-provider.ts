@@ -1,3 +1,4 @@
+import type { Clock } from '../../async/clock.ts'
 import { SlidingWindowCounter } from '../../limits/sliding-window-counter.ts'
 import { ProblemError } from '../../problems/problem.ts'
 
@@ -19,14 +20,12 @@ export interface AccessToken {
 }
 
 /** Options of {@link TokenProvider}. */
-export interface TokenProviderOptions {
+export interface TokenProviderOptions extends Pick<Clock, 'now'> {
   /**
    * Sends one token request.
    * @throws ProblemError `identity-provider-rejected` or `identity-provider-unavailable`
    */
   requestToken: (traceparent: string | undefined) => Promise<TokenGrant>
-  /** Monotonic clock, milliseconds. */
-  now: () => number
   /** Called after each token request with the lifetime of the token or the error. */
   onTokenRequestEnd: (outcome: { lifetimeSeconds: number } | { error: unknown }) => void
 }

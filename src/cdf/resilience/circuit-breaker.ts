@@ -1,9 +1,8 @@
+import type { Clock } from '../../async/clock.ts'
 import { SlidingWindowCounter } from '../../limits/sliding-window-counter.ts'
 
 /** Options of {@link CircuitBreaker}. */
-export interface CircuitBreakerOptions {
-  /** Monotonic clock, milliseconds. */
-  now: () => number
+export interface CircuitBreakerOptions extends Pick<Clock, 'now'> {
   onChange: (state: 'open' | 'closed') => void
 }
 

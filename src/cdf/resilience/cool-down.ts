@@ -1,10 +1,4 @@
-/** Options of {@link CoolDown}. */
-export interface CoolDownOptions {
-  /** Monotonic clock, milliseconds. */
-  now: () => number
-  /** 0 ≤ random() < 1. */
-  random: () => number
-}
+import type { Clock } from '../../async/clock.ts'
 
 /** Length of a cool-down without `Retry-After`: `min` at first, doubling each time CDF throttles again, up to `max`. */
 const DELAY_MS = { min: 1_000, max: 30_000 }
@@ -17,11 +11,11 @@ const JITTER = 0.2
  * @see https://docs.cognite.com/dev/concepts/request_throttling
  */
 export class CoolDown {
-  readonly #options: CoolDownOptions
+  readonly #options: Pick<Clock, 'now' | 'random'>
   #untilMs = Number.NEGATIVE_INFINITY
   #throttledInARow = 0
 
-  constructor(options: CoolDownOptions) {
+  constructor(options: Pick<Clock, 'now' | 'random'>) {
     this.#options = options
   }
 

@@ -1,3 +1,4 @@
+import type { Clock } from '../../async/clock.ts'
 import { ProblemError } from '../../problems/problem.ts'
 import type { Attempt } from '../attempt.ts'
 import type { CallPause, LimitedReplica } from '../shared-limits.ts'
@@ -7,14 +8,12 @@ import type { CoolDown } from './cool-down.ts'
 import type { WaitingCallers } from './waiting-callers.ts'
 
 /** Options of {@link UpstreamPolicy}. */
-export interface UpstreamPolicyOptions {
+export interface UpstreamPolicyOptions extends Pick<Clock, 'random'> {
   concurrency: ConcurrencyLimit
   coolDown: CoolDown
   breaker: CircuitBreaker
   /** Called when CDF has throttled a call, or the breaker has opened. */
   onPause: (pause: CallPause) => void
-  /** 0 ≤ random() < 1, for the jitter of `Retry-After`. */
-  random: () => number
 }
 
 /** Up to this ratio is added to `Retry-After` at random, so that callers do not return at the same time. */
