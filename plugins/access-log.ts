@@ -18,8 +18,7 @@ const COMMON_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', '
 
 const { debug: DEBUG = 20, info: INFO = 30, warn: WARN = 40 } = pino.levels.values
 
-/** Options of {@link accessLogPlugin}. */
-export interface AccessLogOptions {
+interface AccessLogOptions {
   destinations: LogDestinations
 }
 

@@ -15,8 +15,7 @@ import { FailureLimit } from '../src/limits/failure-limit.ts'
 import { rateLimitKey } from '../src/limits/rate-limit-key.ts'
 import { ProblemError } from '../src/problems/problem.ts'
 
-/** Options of {@link bearerAuthPlugin}. */
-export interface BearerAuthOptions extends Pick<Clock, 'now' | 'schedule' | 'wallNow'> {
+interface BearerAuthOptions extends Pick<Clock, 'now' | 'schedule' | 'wallNow'> {
   /** Absent = no authentication. */
   jwt:
     | (Omit<JwksSource, 'dispatcher'> & Pick<ExpectedClaims, 'audiences' | 'audienceClaim'>)

@@ -4,8 +4,7 @@ import { RateLimit } from '../src/limits/rate-limit.ts'
 import { callerKey } from '../src/limits/rate-limit-key.ts'
 import { ProblemError } from '../src/problems/problem.ts'
 
-/** Options of {@link callerRateLimitPlugin}. */
-export interface CallerRateLimitOptions extends Pick<Clock, 'now'> {
+interface CallerRateLimitOptions extends Pick<Clock, 'now'> {
   /** 0 = no limit. */
   perMinute: number
 }

@@ -17,8 +17,7 @@ import { requestTracePlugin } from './request-trace.ts'
 import { responseHeadersPlugin } from './response-headers.ts'
 import { strictRequestPlugin } from './strict-request.ts'
 
-/** Dependencies of the plugins. */
-export interface PluginsOptions {
+interface PluginsOptions {
   config: Config
   serviceVersion: string
   destinations: LogDestinations

@@ -5,8 +5,7 @@ import { JobPoller } from '../src/jobs/job-poller.ts'
 import { WatchLimit } from '../src/limits/watch-limit.ts'
 import { childTraceparent, traceFrom } from '../src/telemetry/trace-context.ts'
 
-/** Options of {@link jobPollerPlugin}. */
-export interface JobPollerPluginOptions extends Pick<Clock, 'now' | 'schedule' | 'random'> {
+interface JobPollerPluginOptions extends Pick<Clock, 'now' | 'schedule' | 'random'> {
   /** Greatest number of background reads per second, all replicas together. */
   pollsPerSecond: number
   /** Open streams of one caller; 0 = no limit. */

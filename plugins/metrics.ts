@@ -8,8 +8,7 @@ import { isLoopback, isLoopbackHost } from '../src/http/loopback.ts'
 import { OpenResponses } from '../src/http/open-responses.ts'
 import { Metrics } from '../src/telemetry/metrics.ts'
 
-/** Options of {@link metricsPlugin}. */
-export interface MetricsOptions {
+interface MetricsOptions {
   /** Address of the metrics listener; `undefined` = no listener. */
   listen: { host: string; port: number } | undefined
   serviceVersion: string

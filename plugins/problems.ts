@@ -8,8 +8,7 @@ import { errorCode } from '../src/telemetry/error-serializer.ts'
 import { recordOnClose } from './access-log.ts'
 import { COMMON_HEADERS } from './response-headers.ts'
 
-/** Options of {@link problemsPlugin}. */
-export interface ProblemsOptions {
+interface ProblemsOptions {
   /** Where callers reach the service, without a slash at the end; absent = unknown. */
   publicUrl: string | undefined
 }

@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import type { JobId } from '../src/cdf/job-id.ts'
+import { getStoredJob } from '../src/redis/get-stored-job.ts'
 import type { RedisServer } from '../src/redis/redis-client.ts'
 import { redisClientFactory } from '../src/redis/redis-client.ts'
 import { RedisConnection } from '../src/redis/redis-connection.ts'
 import { RedisJobAnnouncements } from '../src/redis/redis-job-announcements.ts'
 import { RedisJobLeases } from '../src/redis/redis-job-leases.ts'
-import { RedisJobStore } from '../src/redis/redis-job-store.ts'
-import { RedisKeys } from '../src/redis/redis-keys.ts'
+import { redisKeys } from '../src/redis/redis-keys.ts'
 import { RedisSharedLimits } from '../src/redis/redis-shared-limits.ts'
 import type { Fleet, FleetOptions } from './fleet.ts'
 
@@ -26,7 +26,7 @@ export function connectFleet(app: FastifyInstance, options: RedisFleetOptions): 
   const { maxConcurrency } = upstream
   const { server, keyPrefix: prefix, timeoutMs } = options.redis
   const metrics = app.metrics.addRedisMetrics()
-  const keys = new RedisKeys({ prefix, project: cdf.project, cdfUrl: cdf.baseUrl, clientId })
+  const keys = redisKeys({ prefix, project: cdf.project, cdfUrl: cdf.baseUrl, clientId })
   const replica = randomUUID()
   const logged = new Set<string>()
   /** Whether a line of this kind has not been logged yet. */
@@ -51,10 +51,10 @@ export function connectFleet(app: FastifyInstance, options: RedisFleetOptions): 
         app.log.warn({ reason }, 'Redis rejected a command')
     },
   })
-  const store = new RedisJobStore(redis, keys, (outcome) => {
+  const onLookup = (outcome: 'hit' | 'miss' | 'invalid') => {
     metrics.lookups.inc({ outcome })
     if (outcome === 'invalid' && isFirst(outcome)) app.log.warn('invalid value in Redis ignored')
-  })
+  }
   const stream = keys.announcements
   const announcements = new RedisJobAnnouncements({ redis, stream, replica })
   const onRelease = (jobId: JobId) => announcements.announce(jobId)
@@ -75,7 +75,7 @@ export function connectFleet(app: FastifyInstance, options: RedisFleetOptions): 
 
   return {
     jobs: {
-      get: (jobId) => store.get(jobId),
+      get: (jobId) => getStoredJob(jobId, { redis, keys, onLookup }),
       acquireLease: (jobId) => leases.acquire(jobId),
       onRelease: (listener) => announcements.subscribe(listener),
     },

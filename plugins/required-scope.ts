@@ -3,8 +3,7 @@ import { clientAddress } from '../src/limits/client-address.ts'
 import { ProblemError } from '../src/problems/problem.ts'
 import { REALM } from './bearer-auth.ts'
 
-/** Options of {@link requiredScopePlugin}. */
-export interface RequiredScopeOptions {
+interface RequiredScopeOptions {
   /** Absent = no scope is required. */
   requiredScope: string | undefined
 }

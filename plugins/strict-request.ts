@@ -5,8 +5,7 @@ import { isLoopbackHost } from '../src/http/loopback.ts'
 import { ProblemError } from '../src/problems/problem.ts'
 import { endWithProblem } from './problems.ts'
 
-/** Options of {@link strictRequestPlugin}. */
-export interface StrictRequestOptions {
+interface StrictRequestOptions {
   /**
    * Accept only loopback names in `Host`: for a service without authentication, so that a page on the internet cannot
    * reach it by rebinding its own name to a loopback address.

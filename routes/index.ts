@@ -12,8 +12,7 @@ import { jobQualityEventsRoutes } from './jobs/quality-events.ts'
 import { jobQualityListRoutes } from './jobs/quality-list.ts'
 import { problemRoutes } from './problems.ts'
 
-/** Dependencies of the routes. */
-export interface RoutesOptions {
+interface RoutesOptions {
   config: Config
   /** Sends the requests to the issuer. */
   dispatcher: Dispatcher

@@ -9,8 +9,7 @@ import type { DocsLogin } from './login.ts'
 import { fetchLoginEndpoints } from './login.ts'
 import { openApiRoutes } from './openapi.ts'
 
-/** Options of {@link docsRoutes}. */
-export interface DocsOptions extends Pick<Clock, 'now'> {
+interface DocsOptions extends Pick<Clock, 'now'> {
   /** Whether Swagger UI is served at `/docs`. */
   enabled: boolean
   /** For the Authorize button. Without it, people paste a token. */

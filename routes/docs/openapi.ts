@@ -7,8 +7,7 @@ import { responseHeaders, SUCCESS_HEADERS } from '../schemas/response-headers.ts
 import { sendPublicDocument } from '../send-public-document.ts'
 import type { Contract } from './load-contract.ts'
 
-/** Options of {@link openApiRoutes}. */
-export interface OpenApiOptions {
+interface OpenApiOptions {
   /** Path of the contract. */
   path: string
   getContract: () => Promise<Contract>

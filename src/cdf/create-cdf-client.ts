@@ -27,8 +27,7 @@ export interface CdfClientSettings {
   }
 }
 
-/** Options of {@link createCdfClient}. */
-export interface CreateCdfClientOptions extends CdfClientSettings, Pick<Clock, 'now' | 'random'> {
+interface CreateCdfClientOptions extends CdfClientSettings, Pick<Clock, 'now' | 'random'> {
   dispatcher: Dispatcher
   onTokenRequestEnd: TokenProviderOptions['onTokenRequestEnd']
   onExpiredCertificate: (expiredAt: string) => void

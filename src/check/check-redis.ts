@@ -3,7 +3,7 @@ import type { RedisServer } from '../redis/redis-client.ts'
 import { redisClientFactory } from '../redis/redis-client.ts'
 import { RedisConnection } from '../redis/redis-connection.ts'
 import type { RedisScope } from '../redis/redis-keys.ts'
-import { RedisKeys } from '../redis/redis-keys.ts'
+import { redisKeys } from '../redis/redis-keys.ts'
 import type { Finding } from './finding.ts'
 import { redisHint } from './hints.ts'
 
@@ -19,7 +19,7 @@ export async function checkRedis(
 ): Promise<Finding> {
   if (!settings) return { ok: true, text: 'not used without REDIS_URL' }
   const { server, keyPrefix: prefix, timeoutMs } = settings
-  const keys = new RedisKeys({ prefix, ...scope })
+  const keys = redisKeys({ prefix, ...scope })
   let failure = ''
   const redis = new RedisConnection({
     createClient: redisClientFactory(server),

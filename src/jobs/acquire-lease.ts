@@ -3,8 +3,7 @@ import type { JobId } from '../cdf/job-id.ts'
 import { ProblemError } from '../problems/problem.ts'
 import type { JobLease, SharedJob, SharedJobs } from './shared-jobs.ts'
 
-/** Options of {@link acquireLease}. */
-export interface AcquireLeaseOptions<Result> extends Pick<Clock, 'now' | 'schedule'> {
+interface AcquireLeaseOptions<Result> extends Pick<Clock, 'now' | 'schedule'> {
   shared: SharedJobs
   /** The result of a shared job, if it makes the read unnecessary. */
   accept: (job: SharedJob) => Result | undefined

@@ -13,8 +13,7 @@ const RETRY = 'retry: 2000\n'
 const HEARTBEAT = ': keep-alive\n'
 const HEARTBEAT_MS = 15_000
 
-/** Options of {@link JobEventStream}. */
-export interface JobEventStreamOptions extends Pick<Clock, 'schedule'> {
+interface JobEventStreamOptions extends Pick<Clock, 'schedule'> {
   /** Without duplicates. */
   jobIds: readonly JobId[]
   poller: Pick<JobPoller, 'subscribe' | 'unsubscribe'>

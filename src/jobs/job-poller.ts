@@ -22,8 +22,7 @@ export type RequestIds = Pick<ReadContext, 'requestId' | 'traceparent'>
 /** The request of a subscriber. */
 export type SubscriptionContext = RequestIds & Pick<ReadContext, 'callerKey'>
 
-/** Options of {@link JobPoller}. */
-export interface JobPollerOptions extends Pick<Clock, 'now' | 'schedule' | 'random'> {
+interface JobPollerOptions extends Pick<Clock, 'now' | 'schedule' | 'random'> {
   reader: Pick<JobQualityReader, 'read' | 'subscribe'>
   /** Makes the ids for reads that belong to no request. */
   newRequestIds: () => RequestIds

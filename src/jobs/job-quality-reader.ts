@@ -33,8 +33,7 @@ export interface ReadListener {
   isWatching(jobId: JobId): boolean
 }
 
-/** Options of {@link JobQualityReader}. */
-export interface JobQualityReaderOptions extends JobResultsOptions, Pick<Clock, 'schedule'> {
+interface JobQualityReaderOptions extends JobResultsOptions, Pick<Clock, 'schedule'> {
   shared: SharedJobs
   /** Reads one job from CDF; throws ProblemError. */
   fetchJob: (jobId: JobId, context: CdfReadContext) => Promise<CdfJob>

@@ -12,8 +12,7 @@ export interface BudgetedPoll {
   readonly ownReadRatio: number
 }
 
-/** Options of {@link PollBudget}. */
-export interface PollBudgetOptions extends Pick<Clock, 'now' | 'schedule'> {
+interface PollBudgetOptions extends Pick<Clock, 'now' | 'schedule'> {
   /** Greatest number of reads per second, all jobs together. It can change. */
   pollsPerSecond: () => number
   /** All polled jobs. */

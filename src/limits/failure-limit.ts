@@ -1,7 +1,6 @@
 import type { Clock } from '../async/clock.ts'
 
-/** Options of {@link FailureLimit}. */
-export interface FailureLimitOptions extends Pick<Clock, 'now' | 'schedule'> {
+interface FailureLimitOptions extends Pick<Clock, 'now' | 'schedule'> {
   /** Failures of one address in one window. */
   maxFailures: number
   /** Length of a window; milliseconds. */

@@ -1,8 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../async/clock.ts'
 
-/** Options of {@link RateLimit}. */
-export interface RateLimitOptions extends Pick<Clock, 'now'> {
+interface RateLimitOptions extends Pick<Clock, 'now'> {
   /** Requests per window. */
   max: number
   /** Milliseconds from the first request of a caller. */

@@ -4,8 +4,7 @@ import { PendingAnswers } from './pending-answers.ts'
 import type { RedisClient, RedisClientOptions } from './redis-client.ts'
 import { RedisRejectionError } from './redis-rejection-error.ts'
 
-/** Options of {@link RedisConnection}. */
-export interface RedisConnectionOptions extends Pick<Clock, 'now' | 'schedule'> {
+interface RedisConnectionOptions extends Pick<Clock, 'now' | 'schedule'> {
   createClient: (options: RedisClientOptions) => RedisClient
   /** The key that is written to find out whether Redis accepts writes. */
   probeKey: string

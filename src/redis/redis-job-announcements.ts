@@ -2,8 +2,7 @@ import type { JobId } from '../cdf/job-id.ts'
 import { parseJobId } from '../cdf/job-id.ts'
 import type { RedisConnection } from './redis-connection.ts'
 
-/** Options of {@link RedisJobAnnouncements}. */
-export interface RedisJobAnnouncementsOptions {
+interface RedisJobAnnouncementsOptions {
   redis: RedisConnection
   /** The key of the stream, and the name of the channel. */
   stream: string

@@ -3,13 +3,12 @@ import type { Clock } from '../async/clock.ts'
 import type { JobId } from '../cdf/job-id.ts'
 import type { JobLease, LeaseAttempt, SharedUpdate } from '../jobs/shared-jobs.ts'
 import { UNSHARED_LEASE } from '../jobs/shared-jobs.ts'
+import { GET_RESULT } from './get-stored-job.ts'
 import type { RedisConnection } from './redis-connection.ts'
-import { GET_RESULT } from './redis-job-store.ts'
 import type { RedisKeys } from './redis-keys.ts'
 import { formatStoredJob, MAX_STORED_BYTES, parseStoredJob } from './stored-job.ts'
 
-/** Options of {@link RedisJobLeases}. */
-export interface RedisJobLeasesOptions extends Pick<Clock, 'now' | 'schedule'> {
+interface RedisJobLeasesOptions extends Pick<Clock, 'now' | 'schedule'> {
   redis: RedisConnection
   keys: RedisKeys
   /** Limit for one command; milliseconds. */

@@ -5,8 +5,7 @@ import { CLAIM, LEAVE, PAUSE } from './limit-scripts.ts'
 import type { RedisConnection } from './redis-connection.ts'
 import type { RedisKeys } from './redis-keys.ts'
 
-/** Options of {@link RedisSharedLimits}. */
-export interface RedisSharedLimitsOptions extends Pick<Clock, 'schedule'> {
+interface RedisSharedLimitsOptions extends Pick<Clock, 'schedule'> {
   redis: RedisConnection
   keys: RedisKeys
   /** Id of this replica. */

@@ -4,9 +4,9 @@ import { scheduleTimeout } from '../../src/async/clock.ts'
 import type { JobId } from '../../src/cdf/job-id.ts'
 import { parseJobId } from '../../src/cdf/job-id.ts'
 import type { JobLease } from '../../src/jobs/shared-jobs.ts'
+import { getStoredJob } from '../../src/redis/get-stored-job.ts'
 import { RedisJobAnnouncements } from '../../src/redis/redis-job-announcements.ts'
 import { RedisJobLeases } from '../../src/redis/redis-job-leases.ts'
-import { RedisJobStore } from '../../src/redis/redis-job-store.ts'
 import { KEYS, redisConnection } from '../support/connect-redis.ts'
 import { skipWithoutRedis, startRedis } from '../support/redis-server.ts'
 import { until } from '../support/wait.ts'
@@ -33,7 +33,8 @@ async function connect(
   const nodes = [{ host: '127.0.0.1', port: server?.port ?? 0 }]
   const { redis, commands, timeoutMs } = redisConnection(t, { nodes }, limitMs)
   const lookups: string[] = []
-  const store = new RedisJobStore(redis, KEYS, (outcome) => lookups.push(outcome))
+  const onLookup = (outcome: string) => lookups.push(outcome)
+  const store = { get: (jobId: JobId) => getStoredJob(jobId, { redis, keys: KEYS, onLookup }) }
   const announcements = new RedisJobAnnouncements({
     redis,
     stream: KEYS.announcements,

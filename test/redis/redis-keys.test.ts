@@ -3,7 +3,7 @@ import type { JobId } from '../../src/cdf/job-id.ts'
 import { parseJobId } from '../../src/cdf/job-id.ts'
 import { VARIABLES } from '../../src/config/environment.ts'
 import type { RedisScope } from '../../src/redis/redis-keys.ts'
-import { RedisKeys } from '../../src/redis/redis-keys.ts'
+import { redisKeys } from '../../src/redis/redis-keys.ts'
 import { JOB_ID } from '../support/fixtures.ts'
 
 const ID = parseJobId(JOB_ID) as JobId
@@ -14,7 +14,7 @@ const SCOPE: RedisScope = {
   cdfUrl: 'https://x.cognitedata.com',
   clientId: 'client',
 }
-const keys = new RedisKeys(SCOPE)
+const keys = redisKeys(SCOPE)
 /** What a cluster computes the slot from: the text between the first braces. */
 const hashTag = (key: string) => /\{([^}]+)\}/.exec(key)?.[1]
 
@@ -47,8 +47,6 @@ t.test('separates prefixes, projects, clusters, and identities', async (t) => {
     { cdfUrl: 'https://y.cognitedata.com' },
     { clientId: 'other' },
   ]
-  const results = [{}, ...others].map((other) =>
-    new RedisKeys({ ...SCOPE, ...other }).result(SEVEN),
-  )
+  const results = [{}, ...others].map((other) => redisKeys({ ...SCOPE, ...other }).result(SEVEN))
   t.equal(new Set(results).size, results.length)
 })

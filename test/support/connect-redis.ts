@@ -3,14 +3,14 @@ import { scheduleTimeout } from '../../src/async/clock.ts'
 import type { RedisServer } from '../../src/redis/redis-client.ts'
 import { redisClientFactory } from '../../src/redis/redis-client.ts'
 import { RedisConnection } from '../../src/redis/redis-connection.ts'
-import { RedisKeys } from '../../src/redis/redis-keys.ts'
+import { redisKeys } from '../../src/redis/redis-keys.ts'
 import { parseRedisUrl } from '../../src/redis/redis-url.ts'
 import type { Owner } from './redis-server.ts'
 import { until } from './wait.ts'
 
 /** Keys with a prefix. */
 export const keysOf = (prefix: string) =>
-  new RedisKeys({ prefix, project: 'project', cdfUrl: 'https://cdf.example', clientId: 'client' })
+  redisKeys({ prefix, project: 'project', cdfUrl: 'https://cdf.example', clientId: 'client' })
 
 /** The keys of the service in tests. */
 export const KEYS = keysOf('test:')

@@ -12,8 +12,7 @@ import { InvalidTokenError } from './invalid-token-error.ts'
 import type { JwksCache } from './jwks-cache.ts'
 import type { KeySet } from './key-set.ts'
 
-/** Options of {@link AccessTokenVerifier}. */
-export interface AccessTokenVerifierOptions
+interface AccessTokenVerifierOptions
   extends Omit<ExpectedClaims, 'issuer'>,
     Pick<Clock, 'wallNow'> {
   /** The keys, and the name of their issuer. */

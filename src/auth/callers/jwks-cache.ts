@@ -4,8 +4,7 @@ import { ProblemError } from '../../problems/problem.ts'
 import type { IssuerKeys } from './key-set.ts'
 import { KeySet } from './key-set.ts'
 
-/** Options of {@link JwksCache}. */
-export interface JwksCacheOptions extends Pick<Clock, 'now'> {
+interface JwksCacheOptions extends Pick<Clock, 'now'> {
   fetchJwks: () => Promise<IssuerKeys>
   /** Called after each fetch with the number of keys or the error. */
   onFetch: (outcome: { keys: number } | { error: unknown }) => void
