@@ -4,10 +4,11 @@ import type { Clock } from '../src/async/clock.ts'
 import type { Config } from '../src/config/config.ts'
 import type { LogDestinations } from '../src/telemetry/buffered-destination.ts'
 import { accessLogPlugin } from './access-log.ts'
+import { cdfPlugin } from './cdf.ts'
 import { corsPlugin } from './cors.ts'
 import { fleetPlugin } from './fleet.ts'
 import { jobPollerPlugin } from './job-poller.ts'
-import { jobQualityPlugin } from './job-quality.ts'
+import { jobReaderPlugin } from './job-reader.ts'
 import { lifeCyclePlugin } from './life-cycle.ts'
 import { metricsPlugin } from './metrics.ts'
 import { notFoundPlugin } from './not-found.ts'
@@ -43,10 +44,7 @@ export async function registerPlugins(
   await app.register(corsPlugin, config.cors)
   await app.register(notFoundPlugin)
   await app.register(fleetPlugin, { redis, cdf, identityProvider, upstream, ...clock })
-  await app.register(jobQualityPlugin, {
-    ...{ cdf, identityProvider, upstream, jobs },
-    ...clock,
-    dispatcher,
-  })
+  await app.register(cdfPlugin, { cdf, identityProvider, upstream, dispatcher, ...clock })
+  await app.register(jobReaderPlugin, { jobs, upstream, ...clock })
   await app.register(jobPollerPlugin, { ...config.polling, ...config.watches, ...clock })
 }

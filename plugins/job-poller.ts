@@ -19,7 +19,7 @@ export const jobPollerPlugin = fp(
   async function jobPoller(app, options: JobPollerPluginOptions) {
     const { pollsPerSecond, maxStreams, maxWatchedJobs, now, schedule, random } = options
     const poller = new JobPoller({
-      reader: app.jobQuality,
+      reader: app.jobReader,
       newRequestIds: () => ({
         requestId: requestIdFrom(undefined),
         traceparent: childTraceparent(traceFrom(undefined)),
@@ -39,7 +39,7 @@ export const jobPollerPlugin = fp(
     })
     app.lifeCycle.onDrain(() => poller.drain())
   },
-  { name: 'job-poller', dependencies: ['life-cycle', 'metrics', 'job-quality'] },
+  { name: 'job-poller', dependencies: ['life-cycle', 'metrics', 'job-reader'] },
 )
 
 declare module 'fastify' {

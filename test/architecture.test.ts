@@ -39,7 +39,7 @@ const client = filesOf('client/src')
 const CLIENT_ENTRY = 'client/src/index.ts'
 
 t.test('finds imports', async (t) => {
-  t.ok(importsOf('plugins/index.ts').includes('plugins/job-quality.ts'))
+  t.ok(importsOf('plugins/index.ts').includes('plugins/job-reader.ts'))
   t.ok(importsOf('src/app.ts').includes('fastify'))
 })
 

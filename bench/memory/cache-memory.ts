@@ -39,7 +39,8 @@ function fill(cache: JobCache, jobs: number): void {
 const options = {
   maxEntries: JOBS,
   ttlMs: 86_400_000,
-  pendingTtlMs: 30_000,
+  statusFreshMs: 1_000,
+  staleIfErrorMs: 30_000,
   notFoundTtlMs: 5_000,
   now: () => 1,
 }

@@ -39,7 +39,7 @@ export const jobQualityEventsRoutes: FastifyPluginAsync<
     const watchedJobs = jobIds.length - known.size
     if (typeof lastEventId === 'string') {
       const reads = jobIds.map(async (jobId) => {
-        const result = known.get(jobId) ?? (await app.jobQuality.read(jobId, context))
+        const result = known.get(jobId) ?? (await app.jobReader.read(jobId, context))
         known.set(jobId, result)
         return result
       })

@@ -24,7 +24,7 @@ export const jobQualityListRoutes: FastifyPluginAsync = async (app) => {
         )
       const reads = listedIds.map((listedId) => {
         const jobId = parseJobId(listedId)
-        return jobId === undefined ? INVALID_JOB_ID : app.jobQuality.read(jobId, context)
+        return jobId === undefined ? INVALID_JOB_ID : app.jobReader.read(jobId, context)
       })
       // If all are hits, the response is sent synchronously.
       if (reads.some((read) => read instanceof Promise)) return Promise.all(reads).then(send)

@@ -30,8 +30,8 @@ export const jobQualityRoutes: FastifyPluginAsync<Pick<Clock, 'now' | 'schedule'
       ifNoneMatch !== undefined &&
       !matchesIfNoneMatch(ifNoneMatch, response.etag)
     const endMs = now() + waitMs
-    const latest = app.jobQuality.latest(jobId)
-    const reading = app.jobQuality.read(jobId, context)
+    const latest = app.jobReader.latest(jobId)
+    const reading = app.jobReader.read(jobId, context)
     const current =
       latest && reading instanceof Promise
         ? await withTimeout(reading, waitMs, schedule, latest)
@@ -60,7 +60,7 @@ export const jobQualityRoutes: FastifyPluginAsync<Pick<Clock, 'now' | 'schedule'
       if (waitSeconds !== undefined) reply.header('preference-applied', `wait=${waitSeconds}`)
       const read =
         waitSeconds === undefined
-          ? app.jobQuality.read(jobId, context)
+          ? app.jobReader.read(jobId, context)
           : readAndWait(request, context, jobId, 1000 * waitSeconds)
       // A hit is sent synchronously.
       if (read instanceof Promise || !read.response) return sendRead(request, reply, read)

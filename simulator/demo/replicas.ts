@@ -83,7 +83,7 @@ async function startReplica(environment: Record<string, string>, logDestination:
   const app = await buildApp(config, { logDestination })
   /** By job. */
   const cdfRequests = new Map<string, number>()
-  app.jobQuality.subscribe({
+  app.jobReader.subscribe({
     onRead: (jobId, { upstream }) => {
       if (upstream) cdfRequests.set(jobId, (cdfRequests.get(jobId) ?? 0) + upstream.attempts)
     },

@@ -45,13 +45,13 @@ export interface CdfRequest {
   outcome: 'ok' | 'aborted' | ProblemCode
 }
 
-/** Options of {@link CdfClient}. */
-export interface CdfClientOptions extends Pick<Clock, 'random'> {
+/** Settings and parts of a {@link CdfClient}. */
+export interface CdfClientParts extends Pick<Clock, 'random'> {
   /** Without a trailing slash, such as `https://westeurope-1.cognitedata.com`. */
   baseUrl: string
   project: string
   /** The `cdf-version` header; not sent if absent. */
-  cdfVersion?: string | undefined
+  version?: string | undefined
   tokens: Pick<TokenProvider, 'get' | 'invalidate'>
   dispatcher: Dispatcher
   policy: UpstreamPolicy
@@ -68,17 +68,17 @@ const RETRY_DELAY_MS = { min: 50, max: 250 }
 
 /** The client of CDF, with one method per endpoint. */
 export class CdfClient {
-  readonly #options: CdfClientOptions
+  readonly #options: CdfClientParts
   readonly #headers: Record<string, string>
   readonly #jobsUrl: string
 
-  constructor(options: CdfClientOptions) {
+  constructor(options: CdfClientParts) {
     const project = encodeURIComponent(options.project)
     this.#options = options
     this.#jobsUrl = `${options.baseUrl}/api/v1/projects/${project}/advancedjoins/estimatequality/`
     this.#headers = {
       accept: 'application/json',
-      ...(options.cdfVersion && { 'cdf-version': options.cdfVersion }),
+      ...(options.version && { 'cdf-version': options.version }),
       'x-cdp-app': 'cdf-job-quality',
       'x-cdp-sdk': USER_AGENT.replace('/', ':'),
     }

@@ -14,8 +14,8 @@ import { RetryBudget } from './resilience/retry-budget.ts'
 import type { UpstreamPolicyOptions } from './resilience/upstream-policy.ts'
 import { UpstreamPolicy } from './resilience/upstream-policy.ts'
 
-/** The configuration of a {@link CdfClientParts}. Each number is a variable in docs/configuration.md. */
-export interface CdfClientSettings {
+/** Options of {@link createCdfClient}. Each number is a variable in docs/configuration.md. */
+export interface CdfClientOptions extends Pick<Clock, 'now' | 'random'> {
   cdf: { baseUrl: string; project: string; version: string | undefined }
   identityProvider: Omit<ClientCredentialsOptions, 'dispatcher' | 'onExpiredCertificate'>
   upstream: {
@@ -25,53 +25,37 @@ export interface CdfClientSettings {
     maxConcurrency: number
     maxQueue: number
   }
+  dispatcher: Dispatcher
 }
 
-interface CreateCdfClientOptions extends CdfClientSettings, Pick<Clock, 'now' | 'random'> {
-  dispatcher: Dispatcher
+/** Called by what {@link createCdfClient} creates. */
+export interface CdfClientListeners {
   onTokenRequestEnd: TokenProviderOptions['onTokenRequestEnd']
   onExpiredCertificate: (expiredAt: string) => void
   onBreakerChange: CircuitBreakerOptions['onChange']
   onPause: UpstreamPolicyOptions['onPause']
+  /** Called after each HTTP request to CDF. */
   onRequestEnd: (request: CdfRequest) => void
 }
 
-/** The client of CDF, and what it depends on. */
-export interface CdfClientParts {
-  client: CdfClient
-  tokens: TokenProvider
-  policy: UpstreamPolicy
-  concurrency: ConcurrencyLimit
-  coolDown: CoolDown
-  breaker: CircuitBreaker
-}
-
 /** Creates a client of CDF with its own token provider and limits. It sends nothing before its first use. */
-export function createCdfClient(options: CreateCdfClientOptions): CdfClientParts {
-  const { cdf, identityProvider, upstream, dispatcher, now, random } = options
-  const { onExpiredCertificate, onTokenRequestEnd } = options
-  const tokens = new TokenProvider({
-    requestToken: createTokenRequester({ ...identityProvider, dispatcher, onExpiredCertificate }),
-    now,
-    onTokenRequestEnd,
+export function createCdfClient(
+  { cdf, identityProvider, upstream, dispatcher, now, random }: CdfClientOptions,
+  listeners: CdfClientListeners,
+) {
+  const { onExpiredCertificate, onBreakerChange } = listeners
+  const requestToken = createTokenRequester({
+    ...identityProvider,
+    dispatcher,
+    onExpiredCertificate,
   })
+  const tokens = new TokenProvider({ requestToken, now, ...listeners })
   const concurrency = new ConcurrencyLimit(upstream.maxConcurrency, upstream.maxQueue)
   const coolDown = new CoolDown({ now, random })
-  const breaker = new CircuitBreaker({ now, onChange: options.onBreakerChange })
-  const { onPause } = options
-  const policy = new UpstreamPolicy({ concurrency, coolDown, breaker, onPause, random })
-  const client = new CdfClient({
-    baseUrl: cdf.baseUrl,
-    project: cdf.project,
-    cdfVersion: cdf.version,
-    tokens,
-    dispatcher,
-    policy,
-    retries: new RetryBudget(now),
-    attemptTimeoutMs: upstream.attemptTimeoutMs,
-    maxAttempts: upstream.maxAttempts,
-    random,
-    onRequestEnd: options.onRequestEnd,
-  })
+  const breaker = new CircuitBreaker({ now, onChange: onBreakerChange })
+  const policy = new UpstreamPolicy({ concurrency, coolDown, breaker, random, ...listeners })
+  const retries = new RetryBudget(now)
+  const parts = { tokens, policy, retries, dispatcher, random }
+  const client = new CdfClient({ ...cdf, ...upstream, ...listeners, ...parts })
   return { client, tokens, policy, concurrency, coolDown, breaker }
 }

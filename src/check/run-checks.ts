@@ -47,10 +47,8 @@ async function check(
 ): Promise<boolean> {
   const requests: CdfRequest[] = []
   let certificateExpiry = ''
-  const { client, tokens } = createCdfClient({
-    ...config,
-    dispatcher,
-    ...SYSTEM_CLOCK,
+  const options = { ...config, ...SYSTEM_CLOCK, dispatcher }
+  const { client, tokens } = createCdfClient(options, {
     onTokenRequestEnd: () => {},
     onExpiredCertificate: (expiredAt) => {
       certificateExpiry = `The certificate in IDP_CLIENT_KEY_FILE has expired on ${expiredAt}.`

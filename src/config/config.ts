@@ -107,8 +107,8 @@ function toConfig(environment: Environment) {
     },
     docs: { enabled: environment.DOCS_ENABLED, oauth: docsOauth(environment) },
     jobs: {
-      cacheMaxEntries: environment.JOB_CACHE_MAX_ENTRIES,
-      cacheTtlMs: environment.JOB_CACHE_TTL_SECONDS * 1000,
+      maxEntries: environment.JOB_CACHE_MAX_ENTRIES,
+      ttlMs: environment.JOB_CACHE_TTL_SECONDS * 1000,
       statusFreshMs: environment.JOB_STATUS_FRESH_MS,
       notFoundTtlMs: environment.JOB_NOT_FOUND_TTL_MS,
       staleIfErrorMs: environment.JOB_STALE_IF_ERROR_SECONDS * 1000,

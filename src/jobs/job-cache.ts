@@ -16,14 +16,16 @@ export interface NotFound {
   readonly readAtMs: number
 }
 
-/** Sizes and lifetimes of a {@link JobCache}. */
-export interface JobCacheOptions extends Pick<Clock, 'now'> {
+/** Sizes and lifetimes of cached jobs. */
+export interface JobCacheSettings {
   /** Greatest number of done jobs, of pending jobs, and of unknown jobs; each counts separately. */
   maxEntries: number
   /** How long a done job is kept; milliseconds. */
   ttlMs: number
-  /** How long a pending job is kept: while it is fresh or may be served stale; milliseconds. */
-  pendingTtlMs: number
+  /** Freshness lifetime of a job that is not done; milliseconds. */
+  statusFreshMs: number
+  /** Greatest age at which such a job is served while CDF fails; milliseconds. */
+  staleIfErrorMs: number
   /** How long an unknown job is kept; milliseconds, 0 = not at all. */
   notFoundTtlMs: number
 }
@@ -36,10 +38,12 @@ export class JobCache {
   readonly #done: LRUCache<JobId, CachedResponse>
   readonly #pending: LRUCache<JobId, CachedResponse>
   readonly #notFound: LRUCache<JobId, NotFound> | undefined
-  readonly #options: JobCacheOptions
+  readonly #options: JobCacheSettings & Pick<Clock, 'now'>
+  readonly #pendingTtlMs: number
 
-  constructor(options: JobCacheOptions) {
-    const { maxEntries, ttlMs, pendingTtlMs, notFoundTtlMs, now } = options
+  constructor(options: JobCacheSettings & Pick<Clock, 'now'>) {
+    const { maxEntries, ttlMs, statusFreshMs, staleIfErrorMs, notFoundTtlMs, now } = options
+    this.#pendingTtlMs = Math.max(statusFreshMs, staleIfErrorMs)
     // With a ttlResolution of 0, lru-cache reads the clock each time instead of once per millisecond of real time.
     const storage = { max: maxEntries, ttlResolution: 0, perf: { now } }
     const sizeCalculation = ({ byteLength }: CachedResponse) => byteLength + BYTES_PER_ENTRY
@@ -52,7 +56,7 @@ export class JobCache {
     // In lru-cache, a ttl of 0 means no expiry.
     this.#pending = new LRUCache({
       ...storage,
-      ttl: Math.max(1, pendingTtlMs),
+      ttl: Math.max(1, this.#pendingTtlMs),
       maxSize: MAX_BYTES.pending,
       sizeCalculation,
     })
@@ -84,9 +88,9 @@ export class JobCache {
 
   /** How long a response is kept; `undefined` = a 404. Milliseconds. */
   ttlMs(response: CachedResponse | undefined): number {
-    const { ttlMs, pendingTtlMs, notFoundTtlMs } = this.#options
+    const { ttlMs, notFoundTtlMs } = this.#options
     if (!response) return notFoundTtlMs
-    return response.done ? Math.min(ttlMs, response.freshForMs) : pendingTtlMs
+    return response.done ? Math.min(ttlMs, response.freshForMs) : this.#pendingTtlMs
   }
 
   /** Stores a response. Its time to live begins when it was read. */

@@ -5,19 +5,17 @@ import { ProblemError } from '../problems/problem.ts'
 import type { ProblemCode } from '../problems/problem-types.ts'
 import type { CachedResponse } from './cached-response.ts'
 import { toCachedResponse } from './cached-response.ts'
-import type { JobCache } from './job-cache.ts'
+import type { JobCache, JobCacheSettings } from './job-cache.ts'
 import { normalizeJob } from './normalize-job.ts'
 import type { CacheOutcome, ReadResult } from './read-result.ts'
 import { fromCacheEntry } from './read-result.ts'
 import type { SharedJob, SharedUpdate } from './shared-jobs.ts'
 
 /** Options of {@link JobResults}. */
-export interface JobResultsOptions extends Pick<Clock, 'now'> {
+export interface JobResultsOptions
+  extends Pick<JobCacheSettings, 'statusFreshMs' | 'staleIfErrorMs'>,
+    Pick<Clock, 'now'> {
   cache: JobCache
-  /** Freshness lifetime of a job that is not done; milliseconds. */
-  statusFreshMs: number
-  /** Greatest age at which such a job is served while CDF fails; milliseconds. */
-  staleIfErrorMs: number
   /** Called for each field of CDF that deviates from the reference. */
   onDeviation: (field: string, job: CdfJob, requestId: string) => void
 }

@@ -6,7 +6,7 @@ import t from 'tap'
 import packageJson from '../../package.json' with { type: 'json' }
 import type { Fault } from '../../simulator/upstream/fault.ts'
 import { Faults } from '../../simulator/upstream/fault.ts'
-import type { CdfClientOptions, CdfRequest } from '../../src/cdf/cdf-client.ts'
+import type { CdfClientParts, CdfRequest } from '../../src/cdf/cdf-client.ts'
 import { CdfClient } from '../../src/cdf/cdf-client.ts'
 import { CircuitBreaker } from '../../src/cdf/resilience/circuit-breaker.ts'
 import { ConcurrencyLimit } from '../../src/cdf/resilience/concurrency-limit.ts'
@@ -25,7 +25,7 @@ const TRACEPARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
 /** Starts a CDF that responds with the queued faults, else with {@link RUNNING}, and a client for it. */
 async function start(
   t: Test,
-  { deadlineMs = 4000, ...options }: Partial<CdfClientOptions> & { deadlineMs?: number } = {},
+  { deadlineMs = 4000, ...options }: Partial<CdfClientParts> & { deadlineMs?: number } = {},
 ) {
   const faults = new Faults()
   const received: { url: string | undefined; headers: Record<string, unknown>; closed: boolean }[] =
@@ -58,7 +58,7 @@ async function start(
   const client = new CdfClient({
     baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     project: 'my-project',
-    cdfVersion: 'alpha',
+    version: 'alpha',
     tokens: {
       get: async () => token,
       invalidate: (refused) => {
@@ -122,7 +122,7 @@ t.test('sends the request of the API reference, with exactly these headers', asy
 })
 
 t.test('omits cdf-version if none is configured', async (t) => {
-  const { received, read } = await start(t, { cdfVersion: undefined })
+  const { received, read } = await start(t, { version: undefined })
   await read()
   t.notOk(received[0] && 'cdf-version' in received[0].headers)
 })

@@ -51,8 +51,8 @@ t.test('has a default for every optional variable', async (t) => {
     },
     docs: { enabled: true, oauth: undefined },
     jobs: {
-      cacheMaxEntries: 10_000,
-      cacheTtlMs: 86_400_000,
+      maxEntries: 10_000,
+      ttlMs: 86_400_000,
       statusFreshMs: 1000,
       notFoundTtlMs: 5000,
       staleIfErrorMs: 30_000,

@@ -13,7 +13,8 @@ function setUp({ maxEntries = 10_000 } = {}) {
   const cache = new JobCache({
     maxEntries,
     ttlMs: 60_000,
-    pendingTtlMs: 30_000,
+    statusFreshMs: 1_000,
+    staleIfErrorMs: 30_000,
     notFoundTtlMs: 5_000,
     now: clock.now,
   })

@@ -43,7 +43,8 @@ function setUp(
     cache: new JobCache({
       maxEntries,
       ttlMs: 86_400_000,
-      pendingTtlMs: 30_000,
+      statusFreshMs,
+      staleIfErrorMs: 30_000,
       notFoundTtlMs,
       now: clock.now,
     }),

@@ -28,7 +28,8 @@ function setUp() {
       cache: new JobCache({
         maxEntries: 100,
         ttlMs: 86_400_000,
-        pendingTtlMs: 30_000,
+        statusFreshMs: 1_000,
+        staleIfErrorMs: 30_000,
         notFoundTtlMs: 5_000,
         now: clock.now,
       }),

@@ -79,7 +79,7 @@ const SCENARIOS: Record<ProblemCode, Scenario> = {
   'internal-error': {
     paths: /^\/jobs\//,
     arrange: ({ app }) => {
-      app.jobQuality.read = () => {
+      app.jobReader.read = () => {
         throw new Error('a bug')
       }
     },

@@ -35,8 +35,8 @@ async function start(t: Test, environment: Record<string, string> = {}) {
   await until(() => app.lifeCycle.readinessBlockers.size === 0)
   let reads = 0
   const polled: string[] = []
-  const read = app.jobQuality.read.bind(app.jobQuality)
-  app.jobQuality.read = (jobId, context) => {
+  const read = app.jobReader.read.bind(app.jobReader)
+  app.jobReader.read = (jobId, context) => {
     reads += 1
     if (context.callerKey === BACKGROUND) polled.push(jobId)
     return read(jobId, context)

@@ -293,7 +293,7 @@ t.test('does not delay the other jobs for a slow one when a stream resumes', asy
   const waiting = quality('1')
   await until(() => simulator.cdf.readsOf('1') === 1)
   const opening = openEvents(t, `${url}${pathOf('1', JOB_ID)}`, { 'last-event-id': '"other"' })
-  await until(() => app.jobQuality.latest(JOB_ID as JobId) !== undefined)
+  await until(() => app.jobReader.latest(JOB_ID as JobId) !== undefined)
   clock.advance(1_000)
   const stream = await opening
   await until(() => stream.events.length === 1)

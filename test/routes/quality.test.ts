@@ -484,7 +484,7 @@ t.test(
   'answers with internal-error after an unexpected error, whose details are only in the log',
   async (t) => {
     const { app, quality, logs } = await startService(t)
-    app.jobQuality.read = () => {
+    app.jobReader.read = () => {
       throw new TypeError('an internal detail')
     }
     const answer = await quality(JOB_ID, { 'x-request-id': 'r-1' })
@@ -503,7 +503,7 @@ t.test(
 t.test('answers with internal-error after a thrown value that is not an Error', async (t) => {
   const { app, quality } = await startService(t)
   for (const thrown of [undefined, null, 'text', {}]) {
-    app.jobQuality.read = () => Promise.reject(thrown)
+    app.jobReader.read = () => Promise.reject(thrown)
     assertProblem(t, await quality(), 500, 'internal-error')
   }
 })

@@ -26,10 +26,10 @@ export async function startFakeTimeService(
     simulator: { now: () => nowMs },
     environment,
   })
-  const { jobQuality } = service.app
-  const read = jobQuality.read.bind(jobQuality)
+  const { jobReader } = service.app
+  const read = jobReader.read.bind(jobReader)
   let readsInProgress = 0
-  jobQuality.read = (...args) => {
+  jobReader.read = (...args) => {
     const result = read(...args)
     if (!(result instanceof Promise)) return result
     readsInProgress += 1
