@@ -6,7 +6,8 @@ import { retryUntilSuccess } from '../src/async/retry-until-success.ts'
 import { listenFailure } from '../src/http/listen-failure.ts'
 import { isLoopback, isLoopbackHost } from '../src/http/loopback.ts'
 import { OpenResponses } from '../src/http/open-responses.ts'
-import { Metrics } from '../src/telemetry/metrics.ts'
+import type { Metrics } from '../src/telemetry/metrics.ts'
+import { createMetrics } from '../src/telemetry/metrics.ts'
 
 interface MetricsOptions {
   /** Address of the metrics listener; `undefined` = no listener. */
@@ -25,7 +26,7 @@ const LIMITS = { connections: 64, openPerConnection: 8, timeoutMs: 30_000 }
  */
 export const metricsPlugin = fp(
   async function metrics(app, { listen, serviceVersion }: MetricsOptions) {
-    const metrics = new Metrics(serviceVersion)
+    const metrics = createMetrics(serviceVersion)
     app.decorate('metrics', metrics)
     metrics.onScrape(() => metrics.ready.set(app.lifeCycle.ready ? 1 : 0))
     if (!listen) return
