@@ -4,7 +4,7 @@ import { LogController } from 'fastify'
 import { requestIdFrom } from '../src/http/request-id.ts'
 import type { LogDestination } from '../src/telemetry/buffered-destination.ts'
 import { errorCode, serializeError } from '../src/telemetry/error-serializer.ts'
-import { DESCRIPTIVE_SCHEMAS } from './descriptive-schemas.ts'
+import { OWN_VALIDATORS } from './own-validators.ts'
 import { answerFrameworkError, answerParserError } from './problems.ts'
 
 /** Time limit for receiving a whole request. No route reads a body, so a request is a few packets. */
@@ -42,7 +42,7 @@ export function serverOptions(
     genReqId: ({ headers }) => requestIdFrom(headers['x-request-id']),
     frameworkErrors: answerFrameworkError,
     clientErrorHandler: answerParserError,
-    schemaController: DESCRIPTIVE_SCHEMAS,
+    schemaController: OWN_VALIDATORS,
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
     trustProxy,
     // Requests during shutdown are served. Fastify's own 503 is not a problem document.

@@ -6,8 +6,6 @@ import { publicDocument } from '../src/http/public-document.ts'
 import { ProblemError } from '../src/problems/problem.ts'
 import type { ProblemCode } from '../src/problems/problem-types.ts'
 import { PROBLEM_CODES, PROBLEM_TYPES } from '../src/problems/problem-types.ts'
-import { PUBLIC_ROUTE, problemResponses } from './schemas/problem-responses.ts'
-import { responseHeaders, SUCCESS_HEADERS } from './schemas/response-headers.ts'
 import { sendPublicDocument } from './send-public-document.ts'
 
 /** `GET /problems/{slug}`: the page that the `type` of a problem links to. */
@@ -21,44 +19,11 @@ export const problemRoutes: FastifyPluginAsync = async (app) => {
     )
   }
 
-  app.get<{ Params: { slug: string } }>(
-    '/:slug',
-    // The lookup validates the slug.
-    { schema: SCHEMA, validatorCompiler: () => () => true },
-    async (request, reply) => {
-      const getPage = pages.get(request.params.slug)
-      if (!getPage) throw new ProblemError('not-found')
-      return sendPublicDocument(request, reply, await getPage())
-    },
-  )
-}
-
-const SCHEMA = {
-  operationId: 'getProblemPage',
-  tags: ['contract'],
-  summary: 'The page of a problem type',
-  description:
-    'A page for people: when the problem occurs, and what the caller and the operator can do. The `type` of each problem links to it.',
-  security: [],
-  params: {
-    type: 'object',
-    required: ['slug'],
-    properties: {
-      slug: {
-        type: 'string',
-        description: 'The code of the problem.',
-        examples: ['job-not-found'],
-      },
-    },
-  },
-  response: {
-    200: {
-      description: 'A page.',
-      headers: responseHeaders('etag', ...SUCCESS_HEADERS),
-      content: { 'text/html': { schema: { type: 'string' } } },
-    },
-    ...problemResponses(...PUBLIC_ROUTE, 'NotFound', 'UriTooLong'),
-  },
+  app.get<{ Params: { slug: string } }>('/:slug', async (request, reply) => {
+    const getPage = pages.get(request.params.slug)
+    if (!getPage) throw new ProblemError('not-found')
+    return sendPublicDocument(request, reply, await getPage())
+  })
 }
 
 const STYLE = `

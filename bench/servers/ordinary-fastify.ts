@@ -12,8 +12,8 @@ import { request as call } from 'undici'
 import type { CdfJob } from '../../src/cdf/cdf-job.ts'
 import type { JobId } from '../../src/cdf/job-id.ts'
 import type { JobQuality } from '../../src/jobs/job-quality.ts'
-import { JOB_QUALITY_SCHEMA } from '../../src/jobs/job-quality.ts'
 import { normalizeJob } from '../../src/jobs/normalize-job.ts'
+import { JOB_QUALITY_SCHEMA } from '../../tools/openapi/schemas/job-quality.ts'
 import { PORT } from './completed-job.ts'
 
 /**

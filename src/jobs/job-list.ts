@@ -7,37 +7,6 @@ import type { CacheOutcome, ReadResult, ReadSummary } from './read-result.ts'
 import { isFinal } from './read-result.ts'
 
 /** The response for several jobs: each with its quality or its problem, in the order of the request. */
-export const JOB_QUALITY_LIST_SCHEMA = {
-  type: 'object',
-  required: ['items'],
-  properties: {
-    items: {
-      type: 'array',
-      items: {
-        type: 'object',
-        required: ['jobId', 'quality', 'problem'],
-        properties: {
-          jobId: {
-            type: 'string',
-            description:
-              'The requested id, in canonical form. An invalid job id is as it was sent, cut after 64 characters.',
-          },
-          quality: { anyOf: [{ $ref: 'JobQuality' }, { type: 'null' }] },
-          problem: { anyOf: [{ $ref: 'Problem' }, { type: 'null' }] },
-        },
-        $id: 'JobQualityListItem',
-        additionalProperties: false,
-        description: 'One job with its quality or, if that cannot be read, its problem.',
-      },
-      description: 'Each job once, in the order of the request.',
-    },
-  },
-  $id: 'JobQualityList',
-  additionalProperties: false,
-  description: 'Several jobs.',
-}
-
-/** {@link JOB_QUALITY_LIST_SCHEMA} as a type. */
 export interface JobQualityList {
   items: { jobId: string; quality: JobQuality | null; problem: Problem | null }[]
 }

@@ -1,114 +1,48 @@
-import type { XStatic } from 'typebox/schema'
-
-/** All statuses of a job. */
-export const JOB_STATUSES = ['Queued', 'Running', 'Completed', 'Failed', 'Unknown'] as const
-
 /** Greatest length of an external id in CDF, in characters. */
 export const MAX_EXTERNAL_ID_LENGTH = 255
 /** Greatest length of any other text of CDF, in characters. */
 export const MAX_TEXT_LENGTH = 1000
 
-const TEXT = { type: 'string', maxLength: MAX_TEXT_LENGTH } as const
-const PERCENT = { type: 'number', minimum: 0, maximum: 100 } as const
-const INSTANT = { type: 'string', format: 'date-time' } as const
-const NULL = { type: 'null' } as const
+/** A status in a response. `Unknown` stands for a status that CDF introduced later. */
+export type JobStatus = 'Queued' | 'Running' | 'Completed' | 'Failed' | 'Unknown'
 
-const orNull = <Schema extends object>(schema: Schema, description: string) =>
-  ({ anyOf: [schema, NULL], description }) as const
+/** One job in a response. Every member is always present; a missing value is `null`, never 0. */
+export interface JobQuality {
+  /** In canonical form. */
+  jobId: string
+  status: JobStatus
+  /** Whether the status is Completed or Failed. */
+  done: boolean
+  advancedJoinExternalId: string | null
+  matcher: RawMatcher | OtherMatcher | null
+  /** `null` unless Completed. */
+  scores: JobScores | null
+  /** `null` unless Failed. */
+  errorMessage: string | null
+  /** The times are UTC, in the form of RFC 3339. */
+  createdAt: string | null
+  startedAt: string | null
+  statusChangedAt: string | null
+}
 
-const COLUMN = orNull(TEXT, 'A column that holds external ids.')
+/** A table of CDF Raw. */
+interface RawMatcher {
+  type: 'raw'
+  dbName: string | null
+  tableName: string | null
+  fromColumnKey: string | null
+  toColumnKey: string | null
+}
 
-const RAW_MATCHER = {
-  type: 'object',
-  required: ['type', 'dbName', 'tableName', 'fromColumnKey', 'toColumnKey'],
-  properties: {
-    type: { type: 'string', const: 'raw' },
-    dbName: orNull(TEXT, 'Database of CDF Raw.'),
-    tableName: orNull(TEXT, 'Table of CDF Raw.'),
-    fromColumnKey: COLUMN,
-    toColumnKey: COLUMN,
-  },
-  $id: 'RawMatcher',
-  additionalProperties: false,
-  description: 'A table of CDF Raw.',
-} as const
-const OTHER_MATCHER = {
-  type: 'object',
-  required: ['type'],
-  properties: { type: { ...TEXT, not: { const: 'raw' } } },
-  $id: 'OtherMatcher',
-  additionalProperties: TEXT,
-  description: 'A type that CDF introduced later, with its string members.',
-} as const
-const JOB_SCORES = {
-  type: 'object',
-  required: ['qualityPercent', 'confidencePercent', 'contextualizationPercent'],
-  properties: {
-    qualityPercent: orNull(PERCENT, 'Ratio of correctly mapped instances to all mapped instances.'),
-    confidencePercent: orNull(PERCENT, "CDF's confidence in the estimate."),
-    contextualizationPercent: orNull(PERCENT, "CDF's contextualization score."),
-  },
-  $id: 'JobScores',
-  additionalProperties: false,
-  description: "CDF's estimates for a Completed job.",
-} as const
+/** A type that CDF introduced later, with its string members. */
+interface OtherMatcher {
+  type: string
+  [member: string]: string
+}
 
-/** The response for one job. Every key is always present; a missing value is `null`, never 0. */
-export const JOB_QUALITY_SCHEMA = {
-  type: 'object',
-  required: [
-    'jobId',
-    'status',
-    'done',
-    'advancedJoinExternalId',
-    'matcher',
-    'scores',
-    'errorMessage',
-    'createdAt',
-    'startedAt',
-    'statusChangedAt',
-  ],
-  properties: {
-    jobId: {
-      type: 'string',
-      description: 'The requested id, in canonical form: a lower-case UUID or a decimal integer.',
-    },
-    status: {
-      enum: JOB_STATUSES,
-      $id: 'JobStatus',
-      type: 'string',
-      description:
-        '`Unknown` stands for a status that CDF introduced later. A job with such a status is not done. Treat a status that you do not know in the same way.',
-    },
-    done: {
-      type: 'boolean',
-      description:
-        'True for Completed and Failed only. A done job keeps its status. Its other members do not change either, with one exception: see `scores`.',
-    },
-    advancedJoinExternalId: orNull(
-      { type: 'string', maxLength: MAX_EXTERNAL_ID_LENGTH } as const,
-      'The advanced join whose quality is estimated.',
-    ),
-    matcher: {
-      anyOf: [RAW_MATCHER, OTHER_MATCHER, NULL],
-      description: 'How the join matches.',
-    },
-    scores: orNull(
-      JOB_SCORES,
-      'An object if Completed, else null. 0 is a real score; null means no score. A Completed job without a single score is read again after a minute, and may then have scores.',
-    ),
-    errorMessage: orNull(TEXT, "CDF's text if Failed, else null."),
-    createdAt: orNull(INSTANT, 'When the job was created (UTC).'),
-    startedAt: orNull(INSTANT, 'When the job started (UTC); null while Queued.'),
-    statusChangedAt: orNull(INSTANT, 'When the status last changed (UTC).'),
-  },
-  $id: 'JobQuality',
-  additionalProperties: false,
-  description: 'The state of one job and, once Completed, its scores.',
-} as const
-
-/** One job in a response. */
-export type JobQuality = XStatic<typeof JOB_QUALITY_SCHEMA>
-
-/** A status in a response. */
-export type JobStatus = JobQuality['status']
+/** From 0 to 100. */
+interface JobScores {
+  qualityPercent: number | null
+  confidencePercent: number | null
+  contextualizationPercent: number | null
+}

@@ -1,74 +1,30 @@
-import type { XStatic } from 'typebox/schema'
 import type { ProblemCode, ProblemType } from './problem-types.ts'
-import { PROBLEM_CODES, PROBLEM_TYPES } from './problem-types.ts'
+import { PROBLEM_TYPES } from './problem-types.ts'
 
 /**
- * The schema of a problem, the body of every error response (`application/problem+json`).
+ * A problem, the body of every error response (`application/problem+json`).
  * @see https://www.rfc-editor.org/rfc/rfc9457
  */
-export const PROBLEM_SCHEMA = {
-  type: 'object',
-  required: ['type', 'title', 'status', 'detail', 'code', 'requestId'],
-  properties: {
-    type: {
-      type: 'string',
-      format: 'uri-reference',
-      description:
-        'The page of the problem type: a URL if the deployment has configured its own, else a path.',
-    },
-    title: { type: 'string', description: 'A short summary of the problem type.' },
-    status: {
-      type: 'integer',
-      minimum: 400,
-      maximum: 599,
-      description: 'The HTTP status of the response.',
-    },
-    detail: { type: 'string', description: 'What happened.' },
-    code: {
-      // XStatic infers the type only from a tuple.
-      enum: PROBLEM_CODES as [ProblemCode],
-      $id: 'ProblemCode',
-      type: 'string',
-      description:
-        'The problem type, for programs. Treat a code that you do not know by its HTTP status, and by whether the problem has `retryAfterSeconds`.',
-    },
-    requestId: {
-      type: 'string',
-      description: 'The x-request-id of this request. Include it in a report.',
-    },
-    upstream: {
-      type: 'object',
-      required: ['status', 'requestId'],
-      properties: {
-        status: {
-          anyOf: [{ type: 'integer' }, { type: 'null' }],
-          description: 'The HTTP status of the response of CDF; null without a response.',
-        },
-        requestId: {
-          anyOf: [{ type: 'string' }, { type: 'null' }],
-          description: 'The x-request-id of the response of CDF; null without one.',
-        },
-      },
-      $id: 'UpstreamAnswer',
-      additionalProperties: false,
-      description: 'The response of CDF, if the service sent a request.',
-    },
-    retryAfterSeconds: {
-      type: 'integer',
-      minimum: 0,
-      description: 'The value of the Retry-After header.',
-    },
-  },
-  $id: 'Problem',
-  additionalProperties: false,
-  description: 'A problem (RFC 9457).',
-} as const
-
-/** A problem body. */
-export type Problem = XStatic<typeof PROBLEM_SCHEMA>
+export interface Problem {
+  /** URL or path of the page of the problem type. */
+  type: string
+  title: string
+  /** HTTP status of the response. */
+  status: number
+  detail: string
+  code: ProblemCode
+  requestId: string
+  /** The response of CDF, if the service sent a request. */
+  upstream?: UpstreamAnswer
+  /** The value of `Retry-After`. */
+  retryAfterSeconds?: number
+}
 
 /** HTTP status and `x-request-id` of a response of CDF, each null if absent. */
-export type UpstreamAnswer = NonNullable<Problem['upstream']>
+export interface UpstreamAnswer {
+  status: number | null
+  requestId: string | null
+}
 
 /** Options of {@link ProblemError}. */
 export interface ProblemErrorOptions {

@@ -9,7 +9,7 @@ import type {
   Problem,
   ProblemCode,
 } from '../../client/src/index.ts'
-import type { JOB_STATUSES } from '../../src/jobs/job-quality.ts'
+import type { JobStatus as KnownStatus } from '../../src/jobs/job-quality.ts'
 import type { ProblemCode as KnownCode } from '../../src/problems/problem-types.ts'
 import type { components } from './generated/openapi-fetch.ts'
 
@@ -39,7 +39,7 @@ export const sameMembers: [
 ] = [true, true, true, true, true, true]
 
 export const sameOpenSets: [
-  Same<Named<JobStatus>, (typeof JOB_STATUSES)[number]>,
+  Same<Named<JobStatus>, KnownStatus>,
   Same<Named<ProblemCode>, KnownCode | ClientCode>,
 ] = [true, true]
 

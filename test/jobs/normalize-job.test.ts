@@ -5,8 +5,8 @@ import { parseCdfJob } from '../../src/cdf/cdf-job.ts'
 import type { JobId } from '../../src/cdf/job-id.ts'
 import { parseJobId } from '../../src/cdf/job-id.ts'
 import type { JobQuality } from '../../src/jobs/job-quality.ts'
-import { JOB_QUALITY_SCHEMA } from '../../src/jobs/job-quality.ts'
 import { lacksScores, normalizeJob } from '../../src/jobs/normalize-job.ts'
+import { JOB_QUALITY_SCHEMA } from '../../tools/openapi/schemas/job-quality.ts'
 import { FIXTURES, fixtureText, JOB_ID } from '../support/fixtures.ts'
 
 const jobId = parseJobId(JOB_ID) as JobId

@@ -3,6 +3,7 @@ import type { RouteOptions } from 'fastify'
 import packageJson from '../../package.json' with { type: 'json' }
 import { buildApp } from '../../src/app.ts'
 import { loadConfig } from '../../src/config/config.ts'
+import { describeRoutes } from './describe-routes.ts'
 import { openApiDocument } from './openapi-document.ts'
 
 /** Longer lists are easier to read with one item per line. */
@@ -10,7 +11,7 @@ const MAX_LIST_LENGTH = 60
 
 const file = new URL('../../openapi.yaml', import.meta.url)
 
-/** Generates the contract from the routes. No request is sent. */
+/** Generates the contract from the routes and their operations. No request is sent. */
 export async function generateOpenApi(): Promise<string> {
   const config = loadConfig({
     CDF_PROJECT: 'none',
@@ -28,7 +29,7 @@ export async function generateOpenApi(): Promise<string> {
   const app = await buildApp(config, { onRoute })
   await app.ready()
   await app.close()
-  return tidy(await openApiDocument(routes, packageJson.version))
+  return tidy(await openApiDocument(describeRoutes(routes), packageJson.version))
 }
 
 /** Quotes what YAML 1.1 parses as a time, a number or false; puts references and short lists on one line. */

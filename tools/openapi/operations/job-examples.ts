@@ -1,10 +1,10 @@
-import { entityTagFor } from '../../src/http/entity-tag.ts'
-import { toCachedResponse } from '../../src/jobs/cached-response.ts'
-import type { JobProblem } from '../../src/jobs/job-event.ts'
-import { toJobProblem } from '../../src/jobs/job-event.ts'
-import type { JobQualityList } from '../../src/jobs/job-list.ts'
-import type { JobQuality } from '../../src/jobs/job-quality.ts'
-import { ProblemError } from '../../src/problems/problem.ts'
+import { entityTagFor } from '../../../src/http/entity-tag.ts'
+import { toCachedResponse } from '../../../src/jobs/cached-response.ts'
+import type { JobProblem } from '../../../src/jobs/job-event.ts'
+import { toJobProblem } from '../../../src/jobs/job-event.ts'
+import type { JobQualityList } from '../../../src/jobs/job-list.ts'
+import type { JobQuality } from '../../../src/jobs/job-quality.ts'
+import { ProblemError } from '../../../src/problems/problem.ts'
 import { EXAMPLE_REQUEST_ID, EXAMPLE_UPSTREAM_REQUEST_ID } from './problem-responses.ts'
 
 /** The job id in examples: that of a Completed job of the demo, so that a first try in Swagger UI succeeds. */

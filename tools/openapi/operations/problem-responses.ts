@@ -1,6 +1,6 @@
-import { ProblemError } from '../../src/problems/problem.ts'
-import type { ProblemCode } from '../../src/problems/problem-types.ts'
-import { PROBLEM_TYPES } from '../../src/problems/problem-types.ts'
+import { ProblemError } from '../../../src/problems/problem.ts'
+import type { ProblemCode } from '../../../src/problems/problem-types.ts'
+import { PROBLEM_TYPES } from '../../../src/problems/problem-types.ts'
 import type { ResponseHeader } from './response-headers.ts'
 import { responseHeaders } from './response-headers.ts'
 

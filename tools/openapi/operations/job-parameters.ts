@@ -1,7 +1,7 @@
-import { JOB_ID_PATTERN } from '../../src/cdf/job-id.ts'
-import { MAX_JOBS } from '../jobs/job-id-validator.ts'
+import { MAX_JOBS } from '../../../routes/jobs/job-id-validator.ts'
+import { JOB_ID_PATTERN } from '../../../src/cdf/job-id.ts'
+import { EXAMPLE_ETAG, EXAMPLE_JOB_ID, EXAMPLE_UNKNOWN_JOB_ID } from './job-examples.ts'
 import { EXAMPLE_REQUEST_ID } from './problem-responses.ts'
-import { EXAMPLE_ETAG, EXAMPLE_JOB_ID, EXAMPLE_UNKNOWN_JOB_ID } from './quality-examples.ts'
 
 const JOB_ID = {
   type: 'string',
