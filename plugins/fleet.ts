@@ -1,9 +1,7 @@
 import fp from 'fastify-plugin'
 import type { Clock } from '../src/async/clock.ts'
-import type { SharedLimits } from '../src/cdf/shared-limits.ts'
-import { UNSHARED_LIMITS } from '../src/cdf/shared-limits.ts'
-import type { SharedJobs } from '../src/jobs/shared-jobs.ts'
-import { UNSHARED_JOBS } from '../src/jobs/shared-jobs.ts'
+import { type SharedLimits, UNSHARED_LIMITS } from '../src/cdf/shared-limits.ts'
+import { type SharedJobs, UNSHARED_JOBS } from '../src/jobs/shared-jobs.ts'
 import type { RedisFleetOptions } from './redis-fleet.ts'
 
 /** Options of {@link fleetPlugin}. */

@@ -1,13 +1,11 @@
 import { once } from 'node:events'
-import type { ServerResponse } from 'node:http'
-import { createServer } from 'node:http'
+import { createServer, type ServerResponse } from 'node:http'
 import fp from 'fastify-plugin'
 import { retryUntilSuccess } from '../src/async/retry-until-success.ts'
 import { listenFailure } from '../src/http/listen-failure.ts'
 import { isLoopback, isLoopbackHost } from '../src/http/loopback.ts'
 import { OpenResponses } from '../src/http/open-responses.ts'
-import type { Metrics } from '../src/telemetry/metrics.ts'
-import { createMetrics } from '../src/telemetry/metrics.ts'
+import { createMetrics, type Metrics } from '../src/telemetry/metrics.ts'
 
 interface MetricsOptions {
   /** Address of the metrics listener; `undefined` = no listener. */

@@ -1,7 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import type { Trace } from '../src/telemetry/trace-context.ts'
-import { traceFrom } from '../src/telemetry/trace-context.ts'
+import { type Trace, traceFrom } from '../src/telemetry/trace-context.ts'
 
 /**
  * Assigns each request to a trace, see {@link requestTrace}. The access log names the trace, and upstream requests

@@ -1,6 +1,5 @@
 import type { Server } from 'node:http'
-import type { FastifyHttpOptions, FastifyRequest } from 'fastify'
-import { LogController } from 'fastify'
+import { type FastifyHttpOptions, type FastifyRequest, LogController } from 'fastify'
 import { requestIdFrom } from '../src/http/request-id.ts'
 import type { LogDestination } from '../src/telemetry/buffered-destination.ts'
 import { errorCode, serializeError } from '../src/telemetry/error-serializer.ts'

@@ -1,11 +1,9 @@
 import { createHash } from 'node:crypto'
 import type { FastifyPluginAsync } from 'fastify'
 import { once } from '../src/async/once.ts'
-import type { PublicDocument } from '../src/http/public-document.ts'
-import { publicDocument } from '../src/http/public-document.ts'
+import { type PublicDocument, publicDocument } from '../src/http/public-document.ts'
 import { ProblemError } from '../src/problems/problem.ts'
-import type { ProblemCode } from '../src/problems/problem-types.ts'
-import { PROBLEM_CODES, PROBLEM_TYPES } from '../src/problems/problem-types.ts'
+import { PROBLEM_CODES, PROBLEM_TYPES, type ProblemCode } from '../src/problems/problem-types.ts'
 import { sendPublicDocument } from './send-public-document.ts'
 
 /** `GET /problems/{slug}`: the page that the `type` of a problem links to. */

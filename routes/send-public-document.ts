@@ -1,7 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { matchesIfNoneMatch } from '../src/http/entity-tag.ts'
-import type { PublicDocument } from '../src/http/public-document.ts'
-import { acceptsGzip } from '../src/http/public-document.ts'
+import { acceptsGzip, type PublicDocument } from '../src/http/public-document.ts'
 
 /** Sends a document compressed if the caller accepts that, or 304 if the caller has it. */
 export function sendPublicDocument(

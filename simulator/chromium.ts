@@ -1,5 +1,4 @@
-import type { Browser } from 'playwright-core'
-import { chromium } from 'playwright-core'
+import { type Browser, chromium } from 'playwright-core'
 
 /** The path on Debian. `playwright-core` does not include a browser. */
 export const CHROMIUM = '/usr/bin/chromium'

@@ -4,12 +4,10 @@ import packageJson from '../package.json' with { type: 'json' }
 import { registerPlugins } from '../plugins/index.ts'
 import { serverOptions } from '../plugins/server-options.ts'
 import { registerRoutes } from '../routes/index.ts'
-import type { Clock } from './async/clock.ts'
-import { SYSTEM_CLOCK } from './async/clock.ts'
+import { type Clock, SYSTEM_CLOCK } from './async/clock.ts'
 import type { Config } from './config/config.ts'
 import { httpAgent } from './http/agent.ts'
-import type { LogDestination } from './telemetry/buffered-destination.ts'
-import { logDestinations } from './telemetry/buffered-destination.ts'
+import { type LogDestination, logDestinations } from './telemetry/buffered-destination.ts'
 
 /** Replacements for tests and tools. */
 export interface Overrides extends Partial<Clock> {

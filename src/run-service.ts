@@ -1,11 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import closeWithGrace from 'close-with-grace'
 import { buildApp } from './app.ts'
-import type { Config } from './config/config.ts'
-import { loadConfigOrExit } from './config/config.ts'
+import { type Config, loadConfigOrExit } from './config/config.ts'
 import { listenFailure } from './http/listen-failure.ts'
-import type { TracingSettings } from './telemetry/tracing-settings.ts'
-import { tracingSettings } from './telemetry/tracing-settings.ts'
+import { type TracingSettings, tracingSettings } from './telemetry/tracing-settings.ts'
 
 /** The service of this process. */
 interface Service {

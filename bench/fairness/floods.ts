@@ -1,11 +1,9 @@
-import type { Socket } from 'node:net'
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Agent, request } from 'undici'
 import { mib } from '../support/report.ts'
 import { median, quantile } from '../support/statistics.ts'
-import type { Row } from './measured-checkout.ts'
-import { startCheckout } from './measured-checkout.ts'
+import { type Row, startCheckout } from './measured-checkout.ts'
 
 const SECONDS = 10
 const PROBE_EVERY_MS = 20

@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { kib } from '../support/report.ts'
-import type { Row } from './measured-checkout.ts'
-import { openStreams, startCheckout } from './measured-checkout.ts'
+import { openStreams, type Row, startCheckout } from './measured-checkout.ts'
 
 /** Streams of this many jobs each; all streams follow the same jobs. */
 const JOBS_PER_STREAM = [1, 10, 100]

@@ -2,13 +2,10 @@ import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { RedisCluster } from '../../test/support/redis-cluster.ts'
-import { startRedisCluster } from '../../test/support/redis-cluster.ts'
+import { type RedisCluster, startRedisCluster } from '../../test/support/redis-cluster.ts'
 import { startRedisSentinels } from '../../test/support/redis-sentinel.ts'
-import type { Owner, RedisServerProcess } from '../../test/support/redis-server.ts'
-import { startRedis } from '../../test/support/redis-server.ts'
-import type { TcpProxy } from '../../test/support/tcp-proxy.ts'
-import { startTcpProxy } from '../../test/support/tcp-proxy.ts'
+import { type Owner, type RedisServerProcess, startRedis } from '../../test/support/redis-server.ts'
+import { startTcpProxy, type TcpProxy } from '../../test/support/tcp-proxy.ts'
 
 /** Redis for a fault. */
 export interface Engine {

@@ -3,11 +3,9 @@ import { Agent, request } from 'undici'
 import { lasting } from '../../simulator/upstream/simulated-job.ts'
 import { startSimulator } from '../../simulator/upstream/start-simulator.ts'
 import { greatestConcurrency, recordReads } from '../../test/support/cdf-reads.ts'
-import type { Owner } from '../../test/support/redis-server.ts'
-import { startRedis } from '../../test/support/redis-server.ts'
+import { type Owner, startRedis } from '../../test/support/redis-server.ts'
 import { pathOf } from '../servers/completed-job.ts'
-import type { ServiceProcess } from '../support/measured-service.ts'
-import { startServiceProcess } from '../support/measured-service.ts'
+import { type ServiceProcess, startServiceProcess } from '../support/measured-service.ts'
 import { check } from '../support/report.ts'
 
 const REPLICAS = 3

@@ -5,13 +5,10 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { startSimulator } from '../../simulator/upstream/start-simulator.ts'
-import type { LoadRequest } from '../support/load.ts'
-import { runLoad, writeRequests } from '../support/load.ts'
+import { type LoadRequest, runLoad, writeRequests } from '../support/load.ts'
 import { cpuSeconds, stop } from '../support/processes.ts'
-import type { Turn } from './hit-report.ts'
-import { reportCase } from './hit-report.ts'
-import type { Peer } from './peers.ts'
-import { paths, read, startPeers } from './peers.ts'
+import { reportCase, type Turn } from './hit-report.ts'
+import { type Peer, paths, read, startPeers } from './peers.ts'
 
 /**
  * `npm run bench`: CPU time per cached response of the service, beside peers that do the same work. The peers take turns

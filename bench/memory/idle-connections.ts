@@ -1,6 +1,5 @@
 import { once } from 'node:events'
-import type { Socket } from 'node:net'
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { lasting, SCORES } from '../../simulator/upstream/simulated-job.ts'
 import { jobIds, pathOf } from '../servers/completed-job.ts'
 import { startMeasuredService } from '../support/measured-service.ts'

@@ -1,5 +1,4 @@
-import type { ClientRequest, IncomingMessage } from 'node:http'
-import { Agent, get } from 'node:http'
+import { Agent, type ClientRequest, get, type IncomingMessage } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createParser } from 'eventsource-parser'
 import { preciseNow } from '../../test/support/cdf-reads.ts'

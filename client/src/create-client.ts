@@ -1,14 +1,10 @@
 import type { JobQuality, JobUpdate } from './contract.ts'
-import type { FollowOptions } from './follow-jobs.ts'
-import { followJobs } from './follow-jobs.ts'
+import { type FollowOptions, followJobs } from './follow-jobs.ts'
 import { canonicalJobId, pagesOf } from './job-ids.ts'
 import { JobReader } from './job-reader.ts'
-import type { TokenSource } from './send-request.ts'
-import { createRequestSender } from './send-request.ts'
-import type { Timing } from './timing.ts'
-import { systemTiming } from './timing.ts'
-import type { WaitOptions } from './wait-until-done.ts'
-import { waitUntilDone } from './wait-until-done.ts'
+import { createRequestSender, type TokenSource } from './send-request.ts'
+import { systemTiming, type Timing } from './timing.ts'
+import { type WaitOptions, waitUntilDone } from './wait-until-done.ts'
 
 /** Options of {@link createClient}. */
 export interface ClientOptions {

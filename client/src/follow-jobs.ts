@@ -1,14 +1,11 @@
 import type { EventSourceMessage } from 'eventsource-parser'
-import type { JobUpdate } from './contract.ts'
-import { isFinal } from './contract.ts'
-import type { JobState } from './job-events.ts'
-import { jobStateOf, readEvents } from './job-events.ts'
+import { isFinal, type JobUpdate } from './contract.ts'
+import { type JobState, jobStateOf, readEvents } from './job-events.ts'
 import { pagesOf, queryOf } from './job-ids.ts'
 import { onAbort } from './on-abort.ts'
 import { connectionFailed, ProblemError, unexpectedResponse } from './problem-error.ts'
 import type { SendRequest } from './send-request.ts'
-import type { Timing } from './timing.ts'
-import { retryDelayMs, sleep } from './timing.ts'
+import { retryDelayMs, sleep, type Timing } from './timing.ts'
 import type { OnRetry } from './wait-until-done.ts'
 
 /** Options of {@link followJobs}. */

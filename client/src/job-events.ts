@@ -1,5 +1,4 @@
-import type { EventSourceMessage } from 'eventsource-parser'
-import { createParser } from 'eventsource-parser'
+import { createParser, type EventSourceMessage } from 'eventsource-parser'
 import type { JobProblem, JobQuality, JobUpdate } from './contract.ts'
 import { connectionFailed, ProblemError } from './problem-error.ts'
 

@@ -1,8 +1,7 @@
 import type { JobQuality, JobUpdate } from './contract.ts'
 import { canonicalJobId, queryOf } from './job-ids.ts'
 import { retryAfterSecondsOf, unexpectedResponse } from './problem-error.ts'
-import type { SendRequest } from './send-request.ts'
-import { textOf } from './send-request.ts'
+import { type SendRequest, textOf } from './send-request.ts'
 
 /** The service responds within 10 s. */
 const TIMEOUT_MS = 30_000

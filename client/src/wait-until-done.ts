@@ -1,8 +1,7 @@
 import type { JobQuality } from './contract.ts'
 import type { JobReader, JobResponse } from './job-reader.ts'
 import { ProblemError } from './problem-error.ts'
-import type { Timing } from './timing.ts'
-import { retryDelayMs, sleep } from './timing.ts'
+import { retryDelayMs, sleep, type Timing } from './timing.ts'
 
 /** Called before the retry of a failed request: the failure and the delay in milliseconds. */
 export type OnRetry = (error: ProblemError, delayMs: number) => void

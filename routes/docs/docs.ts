@@ -5,8 +5,7 @@ import type { Clock } from '../../src/async/clock.ts'
 import { once } from '../../src/async/once.ts'
 import { ProblemError } from '../../src/problems/problem.ts'
 import { sendPublicDocument } from '../send-public-document.ts'
-import type { DocsLogin } from './login.ts'
-import { fetchLoginEndpoints } from './login.ts'
+import { type DocsLogin, fetchLoginEndpoints } from './login.ts'
 import { openApiRoutes } from './openapi.ts'
 
 interface DocsOptions extends Pick<Clock, 'now'> {

@@ -3,11 +3,9 @@ import fastifySwagger from '@fastify/swagger'
 import fastifySwaggerUi from '@fastify/swagger-ui'
 import Fastify from 'fastify'
 import type { IssuerMetadata } from '../../src/auth/callers/issuer-metadata.ts'
-import type { PublicDocument } from '../../src/http/public-document.ts'
-import { publicDocument } from '../../src/http/public-document.ts'
+import { type PublicDocument, publicDocument } from '../../src/http/public-document.ts'
 import type { Contract } from './load-contract.ts'
-import type { DocsLogin } from './login.ts'
-import { securityWith } from './login.ts'
+import { type DocsLogin, securityWith } from './login.ts'
 
 /** The files of Swagger UI that its page uses. */
 const FILES = [

@@ -1,7 +1,6 @@
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Dispatcher } from 'undici'
-import { request } from 'undici'
+import { type Dispatcher, request } from 'undici'
 
 /** Options of {@link AbusiveCaller}. */
 export interface AbusiveCallerOptions {

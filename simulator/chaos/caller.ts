@@ -1,7 +1,5 @@
-import type { Dispatcher, RequestInit } from 'undici'
-import { fetch, request } from 'undici'
-import type { Client, JobUpdate } from '../../client/src/index.ts'
-import { createClient, ProblemError } from '../../client/src/index.ts'
+import { type Dispatcher, fetch, type RequestInit, request } from 'undici'
+import { type Client, createClient, type JobUpdate, ProblemError } from '../../client/src/index.ts'
 import { systemTiming } from '../../client/src/timing.ts'
 import { ContractRules } from './contract-rules.ts'
 

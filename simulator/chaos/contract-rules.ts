@@ -2,8 +2,7 @@ import type { JobUpdate } from '../../client/src/index.ts'
 import type { JobQualityList } from '../../src/jobs/job-list.ts'
 import type { JobQuality } from '../../src/jobs/job-quality.ts'
 import type { Problem } from '../../src/problems/problem.ts'
-import type { ProblemCode } from '../../src/problems/problem-types.ts'
-import { PROBLEM_TYPES } from '../../src/problems/problem-types.ts'
+import { PROBLEM_TYPES, type ProblemCode } from '../../src/problems/problem-types.ts'
 
 /** Checks responses against the rules of the contract that do not depend on what CDF returned. */
 export class ContractRules {

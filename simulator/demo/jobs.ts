@@ -1,5 +1,4 @@
-import type { SimulatedJob } from '../upstream/simulated-job.ts'
-import { lasting, SCORES } from '../upstream/simulated-job.ts'
+import { lasting, SCORES, type SimulatedJob } from '../upstream/simulated-job.ts'
 
 const id = (digit: number) => `${String(digit).repeat(8)}-aaaa-4aaa-8aaa-aaaaaaaaaaaa`
 

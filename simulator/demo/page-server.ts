@@ -6,8 +6,7 @@ import { stripTypeScriptTypes } from 'node:module'
 import { extname } from 'node:path'
 import { callerToken } from '../upstream/caller-token.ts'
 import type { Simulator } from '../upstream/start-simulator.ts'
-import type { DemoPageJob } from './page-jobs.ts'
-import { newDemoPageJobs } from './page-jobs.ts'
+import { type DemoPageJob, newDemoPageJobs } from './page-jobs.ts'
 import type { ReplicaState } from './replica-state.ts'
 
 /** Options of {@link addDemoPage}. */

@@ -6,8 +6,7 @@ import { callerToken } from '../upstream/caller-token.ts'
 import { startSimulator } from '../upstream/start-simulator.ts'
 import { DEMO_JOBS, UNKNOWN_JOB_ID } from './jobs.ts'
 import { addDemoPage } from './page-server.ts'
-import type { DemoService } from './replicas.ts'
-import { startReplicas } from './replicas.ts'
+import { type DemoService, startReplicas } from './replicas.ts'
 
 /** A working day, so that a copied command keeps working. */
 const TOKEN_LIFETIME_SECONDS = 8 * 3600

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { Cut, CuttingProxy } from './cutting-proxy.ts'
-import { startCuttingProxy } from './cutting-proxy.ts'
+import { type Cut, type CuttingProxy, startCuttingProxy } from './cutting-proxy.ts'
 import type { StreamEvent, StreamReader } from './readers.ts'
 import type { Stage } from './stage.ts'
 

@@ -2,8 +2,7 @@ import type { AddressInfo } from 'node:net'
 import { buildApp } from '../../src/app.ts'
 import { scheduleTimeout } from '../../src/async/clock.ts'
 import { loadConfig } from '../../src/config/config.ts'
-import type { JobStep } from '../upstream/simulated-job.ts'
-import { SCORES } from '../upstream/simulated-job.ts'
+import { type JobStep, SCORES } from '../upstream/simulated-job.ts'
 import { startSimulator } from '../upstream/start-simulator.ts'
 
 /** How many times faster than the real clock the clocks of the service and of CDF run. */

@@ -1,10 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { JSONWebKeySet } from 'jose'
-import { createLocalJWKSet, jwtVerify } from 'jose'
+import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose'
 import { Faults } from './fault.ts'
-import type { SimulatedJob } from './simulated-job.ts'
-import { responseBody } from './simulated-job.ts'
+import { responseBody, type SimulatedJob } from './simulated-job.ts'
 
 /** A request that the simulator received. */
 export interface ReceivedRequest {

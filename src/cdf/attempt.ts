@@ -1,12 +1,9 @@
 import { errors } from 'undici'
 import { parseRetryAfter } from '../http/retry-after.ts'
-import type { ResponseHead } from '../http/send-request.ts'
-import { UnreadableResponseError } from '../http/send-request.ts'
-import type { UpstreamAnswer } from '../problems/problem.ts'
-import { ProblemError } from '../problems/problem.ts'
+import { type ResponseHead, UnreadableResponseError } from '../http/send-request.ts'
+import { ProblemError, type UpstreamAnswer } from '../problems/problem.ts'
 import type { ProblemCode } from '../problems/problem-types.ts'
-import type { CdfJob } from './cdf-job.ts'
-import { parseCdfError, parseCdfJob } from './cdf-job.ts'
+import { type CdfJob, parseCdfError, parseCdfJob } from './cdf-job.ts'
 import { isSameJob } from './job-id.ts'
 
 /** The result of one HTTP request to CDF. */

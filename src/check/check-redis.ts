@@ -1,9 +1,7 @@
 import { SYSTEM_CLOCK } from '../async/clock.ts'
-import type { RedisServer } from '../redis/redis-client.ts'
-import { redisClientFactory } from '../redis/redis-client.ts'
+import { type RedisServer, redisClientFactory } from '../redis/redis-client.ts'
 import { RedisConnection } from '../redis/redis-connection.ts'
-import type { RedisScope } from '../redis/redis-keys.ts'
-import { redisKeys } from '../redis/redis-keys.ts'
+import { type RedisScope, redisKeys } from '../redis/redis-keys.ts'
 import type { Finding } from './finding.ts'
 import { redisHint } from './hints.ts'
 

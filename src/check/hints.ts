@@ -1,8 +1,7 @@
 import { IssuerMismatchError } from '../auth/issuer-mismatch.ts'
 import { TokenResponseError } from '../auth/service/token-request-failure.ts'
 import { RequestFailure } from '../http/request-failure.ts'
-import type { ProblemCode } from '../problems/problem-types.ts'
-import { PROBLEM_TYPES } from '../problems/problem-types.ts'
+import { PROBLEM_TYPES, type ProblemCode } from '../problems/problem-types.ts'
 
 const UNKNOWN_HOST =
   'DNS does not know this host. Check how it is written, and whether a proxy must be used.'

@@ -1,5 +1,4 @@
-import type { CredentialFile } from '../credentials/credential-file.ts'
-import { readCredentialSync } from '../credentials/credential-file.ts'
+import { type CredentialFile, readCredentialSync } from '../credentials/credential-file.ts'
 import { isHostname } from '../http/secure-url.ts'
 import { isListOf, isProxyUrl, SCOPE } from './syntax.ts'
 

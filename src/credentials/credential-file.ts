@@ -1,5 +1,4 @@
-import type { Stats } from 'node:fs'
-import { readFileSync, statSync } from 'node:fs'
+import { readFileSync, type Stats, statSync } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import { errorCode } from '../telemetry/error-serializer.ts'
 

@@ -1,5 +1,4 @@
-import type { CredentialFile } from './credential-file.ts'
-import { Fault } from './credential-file.ts'
+import { type CredentialFile, Fault } from './credential-file.ts'
 
 /** Far more than any identity provider issues. */
 const MAX_LENGTH = 1024

@@ -1,7 +1,5 @@
-import type { KeyObject } from 'node:crypto'
-import { createPrivateKey, X509Certificate } from 'node:crypto'
-import type { CredentialFile } from './credential-file.ts'
-import { Fault } from './credential-file.ts'
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
+import { type CredentialFile, Fault } from './credential-file.ts'
 
 /** The private key with which the service authenticates. */
 export interface SigningKey {

@@ -1,6 +1,5 @@
 import { Agent, Dispatcher } from 'undici'
-import type { Proxies } from './proxy.ts'
-import { proxyAgent } from './proxy.ts'
+import { type Proxies, proxyAgent } from './proxy.ts'
 
 /** Largest response body that is read, packed and unpacked: 1 MiB. A job status has less than 1 KiB. */
 export const MAX_BODY_BYTES = 1024 * 1024

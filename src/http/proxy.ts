@@ -1,5 +1,4 @@
-import type { Agent, buildConnector, Dispatcher } from 'undici'
-import { EnvHttpProxyAgent, Pool } from 'undici'
+import { type Agent, type buildConnector, type Dispatcher, EnvHttpProxyAgent, Pool } from 'undici'
 import { errorCodeOrName } from '../telemetry/error-serializer.ts'
 
 /** The outbound proxies. Their URLs can hold credentials. */

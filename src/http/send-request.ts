@@ -1,7 +1,6 @@
 import { promisify } from 'node:util'
 import { brotliDecompress, gunzip, inflate, zstdDecompress } from 'node:zlib'
-import type { Dispatcher } from 'undici'
-import { errors } from 'undici'
+import { type Dispatcher, errors } from 'undici'
 import { MAX_BODY_BYTES } from './agent.ts'
 import { ProxyError } from './proxy.ts'
 import { isStaleConnection } from './stale-connection.ts'

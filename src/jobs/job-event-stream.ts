@@ -4,8 +4,7 @@ import type { JobId } from '../cdf/job-id.ts'
 import { entityTagFor, isSameEntityTag } from '../http/entity-tag.ts'
 import { toJobProblem } from './job-event.ts'
 import type { JobPoller, JobSubscriber, SubscriptionContext } from './job-poller.ts'
-import type { ReadResult } from './read-result.ts'
-import { isFinal, stateTag } from './read-result.ts'
+import { isFinal, type ReadResult, stateTag } from './read-result.ts'
 
 /** An EventSource reconnects after this many milliseconds. Part of the first event: a block without data confuses clients. */
 const RETRY = 'retry: 2000\n'

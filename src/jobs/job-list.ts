@@ -1,10 +1,8 @@
 import { entityTagFor } from '../http/entity-tag.ts'
-import type { Problem } from '../problems/problem.ts'
-import { ProblemError } from '../problems/problem.ts'
+import { type Problem, ProblemError } from '../problems/problem.ts'
 import type { CachedResponse } from './cached-response.ts'
 import type { JobQuality } from './job-quality.ts'
-import type { CacheOutcome, ReadResult, ReadSummary } from './read-result.ts'
-import { isFinal } from './read-result.ts'
+import { type CacheOutcome, isFinal, type ReadResult, type ReadSummary } from './read-result.ts'
 
 /** The response for several jobs: each with its quality or its problem, in the order of the request. */
 export interface JobQualityList {

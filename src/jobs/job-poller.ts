@@ -5,8 +5,7 @@ import { WaitingCallers } from '../cdf/resilience/waiting-callers.ts'
 import { ProblemError } from '../problems/problem.ts'
 import type { JobQualityReader, ReadContext } from './job-quality-reader.ts'
 import { PollBudget } from './poll-budget.ts'
-import type { ReadResult } from './read-result.ts'
-import { isFinal, stateTag } from './read-result.ts'
+import { isFinal, type ReadResult, stateTag } from './read-result.ts'
 
 /** Receives the states of a job. */
 export interface JobSubscriber {

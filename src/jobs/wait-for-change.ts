@@ -2,8 +2,7 @@ import type { Clock } from '../async/clock.ts'
 import type { JobId } from '../cdf/job-id.ts'
 import type { JobPoller, JobSubscriber } from './job-poller.ts'
 import type { ReadContext } from './job-quality-reader.ts'
-import type { ReadResult } from './read-result.ts'
-import { isFinal } from './read-result.ts'
+import { isFinal, type ReadResult } from './read-result.ts'
 
 /** Options of {@link waitForChange}. */
 export interface WaitOptions extends Pick<Clock, 'schedule'> {

@@ -1,5 +1,4 @@
-import type { ProblemCode, ProblemType } from './problem-types.ts'
-import { PROBLEM_TYPES } from './problem-types.ts'
+import { PROBLEM_TYPES, type ProblemCode, type ProblemType } from './problem-types.ts'
 
 /**
  * A problem, the body of every error response (`application/problem+json`).

@@ -1,5 +1,4 @@
-import type { JobId } from '../cdf/job-id.ts'
-import { parseJobId } from '../cdf/job-id.ts'
+import { type JobId, parseJobId } from '../cdf/job-id.ts'
 import type { RedisConnection } from './redis-connection.ts'
 
 interface RedisJobAnnouncementsOptions {

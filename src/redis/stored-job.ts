@@ -1,6 +1,5 @@
 import { parseCdfJob } from '../cdf/cdf-job.ts'
-import type { JobId } from '../cdf/job-id.ts'
-import { isSameJob } from '../cdf/job-id.ts'
+import { isSameJob, type JobId } from '../cdf/job-id.ts'
 import type { SharedJob } from '../jobs/shared-jobs.ts'
 
 /** Version of the stored form. A value of another version is ignored. */

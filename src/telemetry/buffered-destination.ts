@@ -1,6 +1,5 @@
 import pino from 'pino'
-import type { Scheduler } from '../async/clock.ts'
-import { scheduleTimeout } from '../async/clock.ts'
+import { type Scheduler, scheduleTimeout } from '../async/clock.ts'
 
 /** A sink for log lines, such as a stream. */
 export interface LogDestination {

@@ -1,5 +1,4 @@
-import type { HistogramConfiguration, LabelValues } from 'prom-client'
-import { Histogram } from 'prom-client'
+import { Histogram, type HistogramConfiguration, type LabelValues } from 'prom-client'
 
 /** Observations that wait at most; a scrape takes all of them. */
 const MAX_BUFFERED = 256

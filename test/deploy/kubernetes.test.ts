@@ -5,8 +5,7 @@ import { promisify } from 'node:util'
 import t from 'tap'
 import { parse } from 'yaml'
 import { loadConfig } from '../../src/config/config.ts'
-import type { VariableName } from '../../src/config/environment.ts'
-import { VARIABLES } from '../../src/config/environment.ts'
+import { VARIABLES, type VariableName } from '../../src/config/environment.ts'
 import type { Container } from '../support/manifests.ts'
 import {
   assertRestricted,

@@ -6,8 +6,7 @@ import { FakeClock } from '../support/fake-clock.ts'
 import { jobIdOf } from '../support/fixtures.ts'
 import { skipWithoutRedis } from '../support/redis-server.ts'
 import { startFleet } from '../support/start-fleet.ts'
-import type { Service } from '../support/start-service.ts'
-import { startInstance } from '../support/start-service.ts'
+import { type Service, startInstance } from '../support/start-service.ts'
 import { until } from '../support/wait.ts'
 
 const skip = skipWithoutRedis

@@ -1,10 +1,8 @@
 import { createSecureServer } from 'node:http2'
-import type { AddressInfo } from 'node:net'
-import { createServer } from 'node:net'
+import { type AddressInfo, createServer } from 'node:net'
 import type { Test } from 'tap'
 import t from 'tap'
-import type { HttpAgentOptions } from '../../src/http/agent.ts'
-import { httpAgent } from '../../src/http/agent.ts'
+import { type HttpAgentOptions, httpAgent } from '../../src/http/agent.ts'
 import { sendRequest } from '../../src/http/send-request.ts'
 import {
   CERTIFICATE,

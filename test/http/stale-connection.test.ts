@@ -3,8 +3,7 @@ import t from 'tap'
 import { httpAgent } from '../../src/http/agent.ts'
 import { sendRequest } from '../../src/http/send-request.ts'
 import { CERTIFICATE, startServer, startTlsServer } from '../support/local-server.ts'
-import type { Loss } from '../support/stale-connections.ts'
-import { answeringOnce, endConnection } from '../support/stale-connections.ts'
+import { answeringOnce, endConnection, type Loss } from '../support/stale-connections.ts'
 
 /** A function that sends requests through one pooled connection. */
 function sender(t: Test, origin: string) {

@@ -1,6 +1,5 @@
 import t from 'tap'
-import type { JobId } from '../../src/cdf/job-id.ts'
-import { parseJobId } from '../../src/cdf/job-id.ts'
+import { type JobId, parseJobId } from '../../src/cdf/job-id.ts'
 import { acquireLease } from '../../src/jobs/acquire-lease.ts'
 import type { JobLease, SharedJob } from '../../src/jobs/shared-jobs.ts'
 import { FakeClock } from '../support/fake-clock.ts'

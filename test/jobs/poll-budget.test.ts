@@ -1,7 +1,6 @@
 import t from 'tap'
 import { WaitingCallers } from '../../src/cdf/resilience/waiting-callers.ts'
-import type { BudgetedPoll } from '../../src/jobs/poll-budget.ts'
-import { PollBudget } from '../../src/jobs/poll-budget.ts'
+import { type BudgetedPoll, PollBudget } from '../../src/jobs/poll-budget.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 
 const job = (baseIntervalMs: number, ...callers: string[]): BudgetedPoll => ({

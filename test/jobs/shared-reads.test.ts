@@ -1,7 +1,6 @@
 import t from 'tap'
 import type { CdfJob } from '../../src/cdf/cdf-job.ts'
-import type { JobId } from '../../src/cdf/job-id.ts'
-import { parseJobId } from '../../src/cdf/job-id.ts'
+import { type JobId, parseJobId } from '../../src/cdf/job-id.ts'
 import { JobCache } from '../../src/jobs/job-cache.ts'
 import { JobQualityReader } from '../../src/jobs/job-quality-reader.ts'
 import type { ReadResult } from '../../src/jobs/read-result.ts'

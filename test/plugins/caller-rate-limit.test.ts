@@ -3,8 +3,7 @@ import t from 'tap'
 import { lasting, SCORES } from '../../simulator/upstream/simulated-job.ts'
 import { assertProblem } from '../support/assert-problem.ts'
 import { JOB_ID } from '../support/fixtures.ts'
-import type { HttpResponse } from '../support/request.ts'
-import { request } from '../support/request.ts'
+import { type HttpResponse, request } from '../support/request.ts'
 import { startService } from '../support/start-service.ts'
 
 /** A service behind one proxy, which limits callers by address. */

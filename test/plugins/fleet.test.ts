@@ -3,10 +3,8 @@ import t from 'tap'
 import { lasting, SCORES } from '../../simulator/upstream/simulated-job.ts'
 import { JOB_ID, jobIdOf } from '../support/fixtures.ts'
 import { freePort } from '../support/local-server.ts'
-import type { RedisServerProcess } from '../support/redis-server.ts'
-import { skipWithoutRedis, startRedis } from '../support/redis-server.ts'
-import type { Service } from '../support/start-service.ts'
-import { startService } from '../support/start-service.ts'
+import { type RedisServerProcess, skipWithoutRedis, startRedis } from '../support/redis-server.ts'
+import { type Service, startService } from '../support/start-service.ts'
 import { until } from '../support/wait.ts'
 
 const skip = skipWithoutRedis

@@ -7,8 +7,7 @@ import { openEvents } from '../support/event-stream.ts'
 import { fixtureFault, JOB_ID, jobIdOf } from '../support/fixtures.ts'
 import { freePort } from '../support/local-server.ts'
 import { request } from '../support/request.ts'
-import type { ServiceOptions } from '../support/start-service.ts'
-import { startService } from '../support/start-service.ts'
+import { type ServiceOptions, startService } from '../support/start-service.ts'
 import { until } from '../support/wait.ts'
 
 /** One sample of the text format. */

@@ -3,8 +3,7 @@ import t from 'tap'
 import { assertProblem } from '../support/assert-problem.ts'
 import { freePort } from '../support/local-server.ts'
 import { parseRaw, sendRaw } from '../support/raw-socket.ts'
-import type { Service } from '../support/start-service.ts'
-import { startService } from '../support/start-service.ts'
+import { type Service, startService } from '../support/start-service.ts'
 import { until } from '../support/wait.ts'
 
 const send = (port: number, host: string, path = '/health/live', method = 'GET') =>

@@ -1,9 +1,7 @@
 import t from 'tap'
-import type { JobId } from '../../src/cdf/job-id.ts'
-import { parseJobId } from '../../src/cdf/job-id.ts'
+import { type JobId, parseJobId } from '../../src/cdf/job-id.ts'
 import { VARIABLES } from '../../src/config/environment.ts'
-import type { RedisScope } from '../../src/redis/redis-keys.ts'
-import { redisKeys } from '../../src/redis/redis-keys.ts'
+import { type RedisScope, redisKeys } from '../../src/redis/redis-keys.ts'
 import { JOB_ID } from '../support/fixtures.ts'
 
 const ID = parseJobId(JOB_ID) as JobId

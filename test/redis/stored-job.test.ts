@@ -1,8 +1,6 @@
 import t from 'tap'
-import type { CdfJob } from '../../src/cdf/cdf-job.ts'
-import { parseCdfJob } from '../../src/cdf/cdf-job.ts'
-import type { JobId } from '../../src/cdf/job-id.ts'
-import { parseJobId } from '../../src/cdf/job-id.ts'
+import { type CdfJob, parseCdfJob } from '../../src/cdf/cdf-job.ts'
+import { type JobId, parseJobId } from '../../src/cdf/job-id.ts'
 import { formatStoredJob, MAX_STORED_BYTES, parseStoredJob } from '../../src/redis/stored-job.ts'
 import { fixtureText, JOB_ID } from '../support/fixtures.ts'
 

@@ -4,10 +4,8 @@ import { lasting } from '../../simulator/upstream/simulated-job.ts'
 import { assertProblem } from '../support/assert-problem.ts'
 import { JOB_ID } from '../support/fixtures.ts'
 import { freePort } from '../support/local-server.ts'
-import type { TestProxy } from '../support/proxy-server.ts'
-import { startProxy } from '../support/proxy-server.ts'
-import type { Service } from '../support/start-service.ts'
-import { startService } from '../support/start-service.ts'
+import { startProxy, type TestProxy } from '../support/proxy-server.ts'
+import { type Service, startService } from '../support/start-service.ts'
 import { until } from '../support/wait.ts'
 
 /** The URL of a proxy with credentials that must not appear anywhere. */

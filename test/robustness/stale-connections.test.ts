@@ -5,10 +5,8 @@ import t from 'tap'
 import { lasting } from '../../simulator/upstream/simulated-job.ts'
 import { jobIdOf } from '../support/fixtures.ts'
 import { holdRequests } from '../support/held-requests.ts'
-import type { Loss } from '../support/stale-connections.ts'
-import { endConnection, isOnReusedConnection } from '../support/stale-connections.ts'
-import type { Service } from '../support/start-service.ts'
-import { startService } from '../support/start-service.ts'
+import { endConnection, isOnReusedConnection, type Loss } from '../support/stale-connections.ts'
+import { type Service, startService } from '../support/start-service.ts'
 
 const COUNT = 8
 const ALL_GOOD = Array(COUNT).fill(200)

@@ -1,11 +1,9 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import { request as httpRequest } from 'node:http'
+import { request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Test } from 'tap'
 import t from 'tap'
 import { lasting, SCORES } from '../../simulator/upstream/simulated-job.ts'
 import { JOB_ID, jobIdOf } from '../support/fixtures.ts'
-import type { Service } from '../support/start-service.ts'
-import { startService } from '../support/start-service.ts'
+import { type Service, startService } from '../support/start-service.ts'
 
 const ORIGIN = 'https://front-end.example'
 const PATH = `/jobs/${JOB_ID}/quality`

@@ -1,7 +1,6 @@
 import type { Test } from 'tap'
 import { scheduleTimeout } from '../../src/async/clock.ts'
-import type { RedisServer } from '../../src/redis/redis-client.ts'
-import { redisClientFactory } from '../../src/redis/redis-client.ts'
+import { type RedisServer, redisClientFactory } from '../../src/redis/redis-client.ts'
 import { RedisConnection } from '../../src/redis/redis-connection.ts'
 import { redisKeys } from '../../src/redis/redis-keys.ts'
 import { parseRedisUrl } from '../../src/redis/redis-url.ts'

@@ -1,5 +1,4 @@
-import type { EventSourceMessage } from 'eventsource-parser'
-import { createParser } from 'eventsource-parser'
+import { createParser, type EventSourceMessage } from 'eventsource-parser'
 import type { Test } from 'tap'
 
 /** A stream of server-sent events, read with `eventsource-parser`. */

@@ -1,8 +1,6 @@
 import type { Test } from 'tap'
-import type { SimulatedJob } from '../../simulator/upstream/simulated-job.ts'
-import { lasting, SCORES } from '../../simulator/upstream/simulated-job.ts'
-import type { Service } from './start-service.ts'
-import { startService } from './start-service.ts'
+import { lasting, SCORES, type SimulatedJob } from '../../simulator/upstream/simulated-job.ts'
+import { type Service, startService } from './start-service.ts'
 import { until } from './wait.ts'
 
 /** A job that is Queued, Running after 10 s, and Completed after 20 s. */

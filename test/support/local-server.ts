@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs'
-import type { Server as HttpServer, RequestListener } from 'node:http'
-import { createServer } from 'node:http'
+import { createServer, type Server as HttpServer, type RequestListener } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo, Server } from 'node:net'
 import type { Test } from 'tap'

@@ -1,6 +1,5 @@
 import { freePort } from './local-server.ts'
-import type { Owner, RedisServerProcess } from './redis-server.ts'
-import { startRedis } from './redis-server.ts'
+import { type Owner, type RedisServerProcess, startRedis } from './redis-server.ts'
 import { until } from './wait.ts'
 
 /** A cluster of `redis-server` processes. */

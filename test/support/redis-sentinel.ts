@@ -1,8 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Owner, RedisServerProcess } from './redis-server.ts'
-import { startRedis } from './redis-server.ts'
+import { type Owner, type RedisServerProcess, startRedis } from './redis-server.ts'
 import { until } from './wait.ts'
 
 /** Sentinels with a primary and a replica. */

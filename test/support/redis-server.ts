@@ -1,6 +1,5 @@
 import type { Test } from 'tap'
-import type { RedisServerProcess } from '../../simulator/redis-server.ts'
-import { startRedisServer } from '../../simulator/redis-server.ts'
+import { type RedisServerProcess, startRedisServer } from '../../simulator/redis-server.ts'
 import { skipWithout } from './skip-without.ts'
 
 export type { RedisServerProcess }

@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import type { Owner, RedisServerProcess } from './redis-server.ts'
-import { startRedis } from './redis-server.ts'
+import { type Owner, type RedisServerProcess, startRedis } from './redis-server.ts'
 
 /** Name and password in tests, for a URL. */
 export const CREDENTIALS = 'cdf-job-quality:secret'

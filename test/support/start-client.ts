@@ -1,10 +1,8 @@
 import type { Test } from 'tap'
-import type { Client, ClientOptions } from '../../client/src/index.ts'
-import { createClient } from '../../client/src/index.ts'
+import { type Client, type ClientOptions, createClient } from '../../client/src/index.ts'
 import type { FakeClock } from './fake-clock.ts'
 import { startFakeTimeService } from './fake-time-service.ts'
-import type { SentRequest } from './recording-fetch.ts'
-import { recordingFetch } from './recording-fetch.ts'
+import { recordingFetch, type SentRequest } from './recording-fetch.ts'
 import type { Service } from './start-service.ts'
 
 /** A client that records its requests and has a fake clock. */

@@ -1,8 +1,7 @@
 import { startSimulator } from '../../simulator/upstream/start-simulator.ts'
 import type { Owner } from './redis-server.ts'
 import { startRedisWithUser } from './redis-user.ts'
-import type { Service } from './start-service.ts'
-import { startInstance } from './start-service.ts'
+import { type Service, startInstance } from './start-service.ts'
 import { until } from './wait.ts'
 
 /** A job that no test uses. */

@@ -7,8 +7,7 @@ import { buildApp } from '../../src/app.ts'
 import { loadConfig } from '../../src/config/config.ts'
 import { FakeClock } from './fake-clock.ts'
 import { JOB_ID } from './fixtures.ts'
-import type { HttpResponse } from './request.ts'
-import { request } from './request.ts'
+import { type HttpResponse, request } from './request.ts'
 
 /** The service on a loopback port, with a simulated CDF and identity provider. */
 export interface Service {

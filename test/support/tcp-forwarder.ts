@@ -1,5 +1,4 @@
-import type { AddressInfo } from 'node:net'
-import { connect, createServer } from 'node:net'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import type { Test } from 'tap'
 
 /** An address whose connections go to a port that can change, as that of a load balancer. */

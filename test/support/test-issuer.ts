@@ -1,6 +1,5 @@
 import { createHmac } from 'node:crypto'
-import type { CryptoKey, JWK } from 'jose'
-import { exportJWK, exportSPKI, generateKeyPair, SignJWT } from 'jose'
+import { type CryptoKey, exportJWK, exportSPKI, generateKeyPair, type JWK, SignJWT } from 'jose'
 import type { Test } from 'tap'
 import { startServer } from './local-server.ts'
 

@@ -1,7 +1,6 @@
 import pino from 'pino'
 import t from 'tap'
-import type { AccessLogEntry } from '../../src/telemetry/format-access-log.ts'
-import { formatAccessLog } from '../../src/telemetry/format-access-log.ts'
+import { type AccessLogEntry, formatAccessLog } from '../../src/telemetry/format-access-log.ts'
 
 const MINIMAL: AccessLogEntry = {
   level: 30,

@@ -2,8 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { GENERATORS } from './generators.ts'
 import { SENDERS } from './senders.ts'
 import { VALIDATORS } from './validators.ts'
-import type { Check, Workspace } from './workspace.ts'
-import { prepareWorkspace } from './workspace.ts'
+import { type Check, prepareWorkspace, type Workspace } from './workspace.ts'
 
 const CONTRACT = new URL('../../openapi.yaml', import.meta.url)
 const PAGE = new URL('../../docs/clients.md', import.meta.url)

@@ -1,6 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { Schema } from './schema-changes.ts'
-import { schemaChanges } from './schema-changes.ts'
+import { type Schema, schemaChanges } from './schema-changes.ts'
 
 /** The parts of a contract that are compared. All references must be resolved. */
 export interface ComparedContract {

@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { parse } from 'yaml'
-import type { ComparedContract } from './breaking-changes.ts'
-import { breakingChanges, mayBreak } from './breaking-changes.ts'
+import { breakingChanges, type ComparedContract, mayBreak } from './breaking-changes.ts'
 import { resolveReferences } from './resolve-references.ts'
 
 /** Reads a contract and resolves its references. */

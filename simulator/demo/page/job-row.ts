@@ -1,5 +1,4 @@
-import type { JobUpdate } from '@cdf-job-quality/client'
-import { isFinal } from '@cdf-job-quality/client'
+import { isFinal, type JobUpdate } from '@cdf-job-quality/client'
 import type { DemoPageJob } from '../page-jobs.ts'
 
 /** The lowest good score and the lowest medium score, in percent. */

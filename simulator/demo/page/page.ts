@@ -1,10 +1,8 @@
-import type { JobUpdate } from '@cdf-job-quality/client'
-import { createClient } from '@cdf-job-quality/client'
+import { createClient, type JobUpdate } from '@cdf-job-quality/client'
 import type { DemoPageJob } from '../page-jobs.ts'
 import { createElement, jobRow, timeOfDay } from './job-row.ts'
 import { pollCount } from './poll-count.ts'
-import type { FleetState } from './replicas.ts'
-import { showReplicas } from './replicas.ts'
+import { type FleetState, showReplicas } from './replicas.ts'
 
 /** The jobs that the page shows. */
 interface JobSet extends FleetState {

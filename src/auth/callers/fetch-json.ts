@@ -1,7 +1,6 @@
 import type { Dispatcher } from 'undici'
 import { hostAndPort } from '../../http/host-and-port.ts'
-import type { JsonObject } from '../../http/json-object.ts'
-import { parseJsonObject } from '../../http/json-object.ts'
+import { type JsonObject, parseJsonObject } from '../../http/json-object.ts'
 import { toRequestFailure } from '../../http/request-failure.ts'
 import { sendRequest } from '../../http/send-request.ts'
 

@@ -1,7 +1,6 @@
 import { hostAndPort } from '../../http/host-and-port.ts'
 import { fetchJson } from './fetch-json.ts'
-import type { IssuerRequest } from './issuer-metadata.ts'
-import { fetchIssuerMetadata } from './issuer-metadata.ts'
+import { fetchIssuerMetadata, type IssuerRequest } from './issuer-metadata.ts'
 import type { IssuerKeys } from './key-set.ts'
 import { toUsableJwk } from './usable-jwk.ts'
 

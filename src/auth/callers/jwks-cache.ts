@@ -1,8 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Clock } from '../../async/clock.ts'
 import { ProblemError } from '../../problems/problem.ts'
-import type { IssuerKeys } from './key-set.ts'
-import { KeySet } from './key-set.ts'
+import { type IssuerKeys, KeySet } from './key-set.ts'
 
 interface JwksCacheOptions extends Pick<Clock, 'now'> {
   fetchJwks: () => Promise<IssuerKeys>

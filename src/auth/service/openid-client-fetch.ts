@@ -1,8 +1,7 @@
 import type { CustomFetch } from 'openid-client'
 import type { Dispatcher } from 'undici'
 import { parseJsonObject } from '../../http/json-object.ts'
-import type { RequestFailure } from '../../http/request-failure.ts'
-import { toRequestFailure } from '../../http/request-failure.ts'
+import { type RequestFailure, toRequestFailure } from '../../http/request-failure.ts'
 import { sendRequest } from '../../http/send-request.ts'
 import { withTraceHeaders } from '../../telemetry/trace-context.ts'
 

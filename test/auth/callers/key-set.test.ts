@@ -1,5 +1,4 @@
-import type { JWK } from 'jose'
-import { exportJWK, generateKeyPair, SignJWT } from 'jose'
+import { exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose'
 import t from 'tap'
 import { KeySet } from '../../../src/auth/callers/key-set.ts'
 import { toUsableJwk } from '../../../src/auth/callers/usable-jwk.ts'

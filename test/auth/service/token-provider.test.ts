@@ -1,7 +1,6 @@
 import type { Test } from 'tap'
 import t from 'tap'
-import type { TokenGrant } from '../../../src/auth/service/token-provider.ts'
-import { TokenProvider } from '../../../src/auth/service/token-provider.ts'
+import { type TokenGrant, TokenProvider } from '../../../src/auth/service/token-provider.ts'
 import { ProblemError } from '../../../src/problems/problem.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { settle } from '../../support/wait.ts'

@@ -1,7 +1,6 @@
 import { entityTagFor } from '../../../src/http/entity-tag.ts'
 import { toCachedResponse } from '../../../src/jobs/cached-response.ts'
-import type { JobProblem } from '../../../src/jobs/job-event.ts'
-import { toJobProblem } from '../../../src/jobs/job-event.ts'
+import { type JobProblem, toJobProblem } from '../../../src/jobs/job-event.ts'
 import type { JobQualityList } from '../../../src/jobs/job-list.ts'
 import type { JobQuality } from '../../../src/jobs/job-quality.ts'
 import { ProblemError } from '../../../src/problems/problem.ts'

@@ -5,10 +5,8 @@ import {
 } from './job-examples.ts'
 import { JOB_PATH, JOBS_QUERY, requestHeaders } from './job-parameters.ts'
 import type { Operations } from './operation.ts'
-import type { ProblemResponse } from './problem-responses.ts'
-import { problemResponses } from './problem-responses.ts'
-import type { ResponseHeader } from './response-headers.ts'
-import { responseHeaders, SUCCESS_HEADERS } from './response-headers.ts'
+import { type ProblemResponse, problemResponses } from './problem-responses.ts'
+import { type ResponseHeader, responseHeaders, SUCCESS_HEADERS } from './response-headers.ts'
 
 const CACHE_HEADERS = [
   'etag',

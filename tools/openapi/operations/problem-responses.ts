@@ -1,8 +1,6 @@
 import { ProblemError } from '../../../src/problems/problem.ts'
-import type { ProblemCode } from '../../../src/problems/problem-types.ts'
-import { PROBLEM_TYPES } from '../../../src/problems/problem-types.ts'
-import type { ResponseHeader } from './response-headers.ts'
-import { responseHeaders } from './response-headers.ts'
+import { PROBLEM_TYPES, type ProblemCode } from '../../../src/problems/problem-types.ts'
+import { type ResponseHeader, responseHeaders } from './response-headers.ts'
 
 /** The request id in examples. */
 export const EXAMPLE_REQUEST_ID = '0b9f6f0e-7a35-4c5e-9d5b-3f0e3c1d2a40'

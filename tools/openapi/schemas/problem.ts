@@ -1,6 +1,5 @@
 import type { Problem } from '../../../src/problems/problem.ts'
-import type { ProblemCode } from '../../../src/problems/problem-types.ts'
-import { PROBLEM_CODES } from '../../../src/problems/problem-types.ts'
+import { PROBLEM_CODES, type ProblemCode } from '../../../src/problems/problem-types.ts'
 import type { Describes } from './describes.ts'
 
 /** The schema of {@link Problem}. */
