@@ -1,5 +1,6 @@
 /** Work in progress for one key. */
-interface Flight<Value> {
+interface Flight<Value, Demand> {
+  readonly demand: Demand
   readonly result: Promise<Value>
   readonly controller: AbortController
   callers: number
@@ -9,10 +10,11 @@ interface Flight<Value> {
  * Runs one piece of work per key at a time. Concurrent callers share its result.
  *
  * The work has its own signal: one caller's abort does not affect the others, and the work is aborted when the last
- * caller has left.
+ * caller has left. (`lru-cache.fetch` and undici's `deduplicate` interceptor follow the first caller's signal.)
+ * @typeParam Demand what the callers of one piece of work require together
  */
-export class SingleFlight<Key, Value> {
-  readonly #flights = new Map<Key, Flight<Value>>()
+export class SingleFlight<Key, Value, Demand = void> {
+  readonly #flights = new Map<Key, Flight<Value, Demand>>()
 
   /** Whether work for the key is in progress. */
   has(key: Key): boolean {
@@ -22,15 +24,19 @@ export class SingleFlight<Key, Value> {
   /**
    * Joins the work in progress for the key, or starts it.
    * @param signal the caller's: when it aborts, this promise rejects with its reason
+   * @param join adds what the caller requires to the demand of the work in progress, or returns a new demand
    * @param work gets the signal that aborts when the last caller has left
    */
   run(
     key: Key,
     signal: AbortSignal,
-    work: (signal: AbortSignal) => Promise<Value>,
+    join: (demand: Demand | undefined) => Demand,
+    work: (signal: AbortSignal, demand: Demand) => Promise<Value>,
   ): Promise<Value> {
     if (signal.aborted) return Promise.reject(signal.reason)
-    const flight = this.#flights.get(key) ?? this.#start(key, work)
+    const running = this.#flights.get(key)
+    const demand = join(running?.demand)
+    const flight = running ?? this.#start(key, demand, work)
     flight.callers += 1
     return new Promise((resolve, reject) => {
       const leave = () => {
@@ -46,9 +52,14 @@ export class SingleFlight<Key, Value> {
     })
   }
 
-  #start(key: Key, work: (signal: AbortSignal) => Promise<Value>): Flight<Value> {
+  #start(
+    key: Key,
+    demand: Demand,
+    work: (signal: AbortSignal, demand: Demand) => Promise<Value>,
+  ): Flight<Value, Demand> {
     const controller = new AbortController()
-    const flight: Flight<Value> = { result: work(controller.signal), controller, callers: 0 }
+    const result = work(controller.signal, demand)
+    const flight: Flight<Value, Demand> = { demand, result, controller, callers: 0 }
     this.#flights.set(key, flight)
     const remove = () => this.#remove(key, flight)
     flight.result.then(remove, remove)
@@ -56,7 +67,7 @@ export class SingleFlight<Key, Value> {
   }
 
   /** An aborted flight may already have a successor under the same key. */
-  #remove(key: Key, flight: Flight<Value>): void {
+  #remove(key: Key, flight: Flight<Value, Demand>): void {
     if (this.#flights.get(key) === flight) this.#flights.delete(key)
   }
 }

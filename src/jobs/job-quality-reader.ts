@@ -56,9 +56,7 @@ interface Demand {
 export class JobQualityReader {
   readonly #options: JobQualityReaderOptions
   readonly #results: JobResults
-  readonly #flights = new SingleFlight<JobId, ReadResult>()
-  /** By job, while it is read. */
-  readonly #demands = new Map<JobId, Demand>()
+  readonly #flights = new SingleFlight<JobId, ReadResult, Demand>()
   readonly #listeners = new Set<ReadListener>()
   /** Number of reads by outcome. */
   readonly counts: Record<CountedOutcome, number> = {
@@ -105,16 +103,18 @@ export class JobQualityReader {
 
   async #readThrough(jobId: JobId, context: ReadContext): Promise<ReadResult> {
     context.signal.throwIfAborted()
+    const { maxSharedAgeMs = this.#options.statusFreshMs } = context
     const collapsed = this.#flights.has(jobId)
-    const demand = this.#join(jobId, context, collapsed)
-    const read = this.#flights.run(jobId, context.signal, async (signal) => {
-      const result = await this.#runFlight(jobId, context, demand, signal)
+    const join = (demand: Demand = { callers: new WaitingCallers(), maxSharedAgeMs }) => {
+      demand.callers.join(context.callerKey)
+      demand.maxSharedAgeMs = Math.min(demand.maxSharedAgeMs, maxSharedAgeMs)
+      return demand
+    }
+    const result = await this.#flights.run(jobId, context.signal, join, async (signal, demand) => {
+      const result = await this.#runFlight(jobId, context, signal, demand)
       this.counts[countedOutcome(result)] += 1
       this.#notify(jobId, result)
       return result
-    })
-    const result = await read.finally(() => {
-      if (!this.#flights.has(jobId)) this.#demands.delete(jobId)
     })
     if (!collapsed) return result
     const own = result.outcome === 'stale-if-error' ? result : { ...result, collapsed }
@@ -122,68 +122,47 @@ export class JobQualityReader {
     return own
   }
 
-  #join(jobId: JobId, context: ReadContext, collapsed: boolean): Demand {
-    const { maxSharedAgeMs = this.#options.statusFreshMs } = context
-    const inFlight = collapsed ? this.#demands.get(jobId) : undefined
-    const demand = inFlight ?? { callers: new WaitingCallers(), maxSharedAgeMs }
-    demand.callers.join(context.callerKey)
-    demand.maxSharedAgeMs = Math.min(demand.maxSharedAgeMs, maxSharedAgeMs)
-    this.#demands.set(jobId, demand)
-    return demand
-  }
-
-  /** The one read that concurrent callers share. `signal` aborts when all of them have left. */
+  /** The one read that concurrent callers share: a result of another replica, or of CDF. */
   async #runFlight(
     jobId: JobId,
-    context: ReadContext,
-    demand: Demand,
+    { requestId, traceparent }: ReadContext,
     signal: AbortSignal,
+    demand: Demand,
   ): Promise<ReadResult> {
-    const { shared, now, schedule, deadlineMs } = this.#options
-    const accept = (job: SharedJob) =>
-      this.#results.storeSharedJob(jobId, job, demand.maxSharedAgeMs)
+    const { shared, now, schedule, deadlineMs, fetchJob, isOverloaded } = this.#options
+    const results = this.#results
+    const outcome = results.latest(jobId) ? 'stale' : 'miss'
+    const requests: CdfRequest[] = []
+    const withRequests = (result: ReadResult): ReadResult =>
+      requests.length > 0 ? { ...result, upstream: summarizeRequests(requests) } : result
+    let lease: JobLease | undefined
+    let update: SharedUpdate | undefined
     try {
+      const accept = (job: SharedJob) => results.storeSharedJob(jobId, job, demand.maxSharedAgeMs)
       const options = { shared, accept, now, schedule, deadlineMs, signal }
       const acquired = await acquireLease(jobId, options)
       if ('result' in acquired) return acquired.result
-      const remainingMs = Math.ceil(deadlineMs - acquired.waitedMs)
-      return await this.#readUpstream(jobId, context, demand, acquired.lease, remainingMs, signal)
-    } catch (error) {
-      if (!(error instanceof ProblemError) || signal.aborted) throw error
-      return this.#results.resolveFailure(jobId, error, 'miss')
-    }
-  }
-
-  /** Reads CDF and shares the result, which the callers do not wait for. */
-  async #readUpstream(
-    jobId: JobId,
-    { requestId, traceparent }: ReadContext,
-    { callers }: Demand,
-    lease: JobLease,
-    deadlineMs: number,
-    signal: AbortSignal,
-  ): Promise<ReadResult> {
-    const { fetchJob, isOverloaded } = this.#options
-    const outcome = this.#results.latest(jobId) ? 'stale' : 'miss'
-    const requests: CdfRequest[] = []
-    const onRequestEnd = (request: CdfRequest) => requests.push(request)
-    const withRequests = (result: ReadResult): ReadResult =>
-      requests.length > 0 ? { ...result, upstream: summarizeRequests(requests) } : result
-    let update: SharedUpdate | undefined
-    try {
+      lease = acquired.lease
       if (isOverloaded()) throw new ProblemError('overloaded')
-      const context = { callers, requestId, traceparent, signal, deadlineMs, onRequestEnd }
-      const job = await fetchJob(jobId, context)
+      const job = await fetchJob(jobId, {
+        callers: demand.callers,
+        requestId,
+        traceparent,
+        signal,
+        deadlineMs: Math.ceil(deadlineMs - acquired.waitedMs),
+        onRequestEnd: (request) => requests.push(request),
+      })
       signal.throwIfAborted()
-      const stored = this.#results.storeJob(jobId, job, requestId)
+      const stored = results.storeJob(jobId, job, requestId)
       update = stored.update
       return withRequests({ response: stored.response, outcome, collapsed: false })
     } catch (error) {
       if (!(error instanceof ProblemError) || signal.aborted) throw error
-      update = this.#results.sharedUpdateAfter(error)
-      return withRequests(this.#results.resolveFailure(jobId, error, outcome))
+      update = results.sharedUpdateAfter(error)
+      return withRequests(results.resolveFailure(jobId, error, outcome))
     } finally {
-      lease.release(update)
+      // The callers do not wait for this.
+      lease?.release(update)
     }
   }
 

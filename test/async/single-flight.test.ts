@@ -1,16 +1,26 @@
 import t from 'tap'
 import { SingleFlight } from '../../src/async/single-flight.ts'
 
+/** The demand: how many callers have joined. */
+const join = (callers = { joined: 0 }) => {
+  callers.joined += 1
+  return callers
+}
+
 /** Runs work for the key `key`, which the test ends. */
 function setUp() {
-  const singleFlight = new SingleFlight<string, string>()
-  const calls: { signal: AbortSignal; end: PromiseWithResolvers<string> }[] = []
-  const work = (signal: AbortSignal) => {
+  const singleFlight = new SingleFlight<string, string, { joined: number }>()
+  const calls: {
+    signal: AbortSignal
+    callers: { joined: number }
+    end: PromiseWithResolvers<string>
+  }[] = []
+  const work = (signal: AbortSignal, callers: { joined: number }) => {
     const end = Promise.withResolvers<string>()
-    calls.push({ signal, end })
+    calls.push({ signal, callers, end })
     return end.promise
   }
-  const run = (signal = new AbortController().signal) => singleFlight.run('key', signal, work)
+  const run = (signal = new AbortController().signal) => singleFlight.run('key', signal, join, work)
   return { singleFlight, calls, run }
 }
 
@@ -18,6 +28,7 @@ t.test('shares one piece of work among concurrent callers', async (t) => {
   const { singleFlight, calls, run } = setUp()
   const all = Promise.all([run(), run(), run()])
   t.equal(calls.length, 1)
+  t.equal(calls[0]?.callers.joined, 3, 'each caller joins the demand')
   t.equal(singleFlight.has('key'), true)
   calls[0]?.end.resolve('done')
   t.strictSame(await all, ['done', 'done', 'done'])
@@ -34,7 +45,7 @@ t.test('shares a failure among concurrent callers, and starts again afterwards',
 
 t.test('runs work for different keys in parallel', async (t) => {
   const { singleFlight, calls, run } = setUp()
-  const other = singleFlight.run('other', new AbortController().signal, async () => 'other')
+  const other = singleFlight.run('other', new AbortController().signal, join, async () => 'other')
   const one = run()
   calls[0]?.end.resolve('one')
   t.strictSame(await Promise.all([one, other]), ['one', 'other'])
