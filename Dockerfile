@@ -27,8 +27,8 @@ COPY package.json openapi.yaml ./
 COPY src ./src
 COPY plugins ./plugins
 COPY routes ./routes
-# Fills Node's compile cache, so that the service starts faster. The same user fills and uses it. With NODE_COMPILE_CACHE,
-# it also holds src/server.ts, which turns the cache on elsewhere.
+# Fills Node's compile cache, so that the service starts faster. The same user fills and uses it.
+# NODE_COMPILE_CACHE also covers src/server.ts, which turns the cache on only for what it loads.
 # Without a configuration, the service loads the modules that it needs at startup and exits with 78.
 RUN install -d -o node -g node node_modules/.cache
 USER node

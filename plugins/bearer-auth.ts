@@ -144,7 +144,7 @@ export const bearerAuthPlugin = fp(
 declare module 'fastify' {
   interface FastifyInstance {
     /**
-     * Calls the listener when the issuer has withdrawn the key of the request's token.
+     * Calls the listener when a new JWKS no longer verifies the token of the request.
      * @returns unsubscribe
      */
     onTokenInvalidated: (request: FastifyRequest, listener: () => void) => () => void

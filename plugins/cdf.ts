@@ -1,7 +1,7 @@
 import fp from 'fastify-plugin'
 import { retryUntilSuccess } from '../src/async/retry-until-success.ts'
 import type { CdfClient } from '../src/cdf/cdf-client.ts'
-import { type CdfClientOptions, createCdfClient } from '../src/cdf/create-cdf-client.ts'
+import { type CreateCdfClientOptions, createCdfClient } from '../src/cdf/create-cdf-client.ts'
 import { hostAndPort } from '../src/http/host-and-port.ts'
 import { ProblemError } from '../src/problems/problem.ts'
 import { roundMs } from '../src/telemetry/format-access-log.ts'
@@ -11,7 +11,7 @@ const QUIET_OUTCOMES: ReadonlySet<string> = new Set(['ok', 'aborted', 'job-not-f
 
 /** Decorates `app.cdf`, the client of CDF with its token provider and limits. Requests a token on listen. */
 export const cdfPlugin = fp(
-  async function cdf(app, options: CdfClientOptions) {
+  async function cdf(app, options: CreateCdfClientOptions) {
     const { log, metrics } = app
     const { readinessBlockers } = app.lifeCycle
     readinessBlockers.set('access-token', 'identity-provider-unavailable')

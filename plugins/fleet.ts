@@ -10,8 +10,10 @@ export interface FleetOptions extends Pick<Clock, 'now' | 'schedule'> {
   redis: RedisFleetOptions['redis'] | undefined
   cdf: { baseUrl: string; project: string }
   identityProvider: { clientId: string }
-  /** Greatest number of calls to CDF in flight, all replicas together. */
-  upstream: { maxConcurrency: number }
+  upstream: {
+    /** Greatest number of requests to CDF in flight, all replicas together. */
+    maxConcurrency: number
+  }
 }
 
 /** What the replicas share. */

@@ -6,7 +6,6 @@ import { JobQualityReader } from '../src/jobs/job-quality-reader.ts'
 import { EventLoopLoad } from '../src/limits/event-loop-load.ts'
 import { loggableText } from '../src/telemetry/loggable-text.ts'
 
-/** Options of {@link jobReaderPlugin}. */
 interface JobReaderOptions extends Pick<Clock, 'now' | 'schedule'> {
   jobs: JobCacheSettings
   upstream: { deadlineMs: number }

@@ -4,8 +4,8 @@ import type { ProblemCode } from '../src/problems/problem-types.ts'
 /** Whether the process is starting, ready or draining. */
 export class LifeCycle {
   /**
-   * What the process still needs before it is ready, each with the problem that `/health/ready` answers with. An entry that
-   * was deleted never comes back: later failures of CDF or the identity provider do not affect readiness.
+   * What the process still needs before it is ready, with its problem. `/health/ready` answers with the first. A deleted
+   * entry never comes back: later failures of CDF or the identity provider do not affect readiness.
    */
   readonly readinessBlockers = new Map<'access-token' | 'jwks', ProblemCode>()
   readonly #drainListeners: (() => void)[] = []

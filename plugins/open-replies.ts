@@ -40,7 +40,7 @@ export const openRepliesPlugin = fp(
 declare module 'fastify' {
   interface FastifyInstance {
     openReplies: OpenResponses<FastifyReply>
-    /** Registers a listener for each reply that was sent or whose connection closed before. */
+    /** Registers a listener for the end of each reply: it was sent, or its connection closed. */
     onReplyEnd: (listener: (reply: FastifyReply) => void) => void
   }
 }

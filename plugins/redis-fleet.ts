@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import type { JobId } from '../src/cdf/job-id.ts'
 import { getStoredJob } from '../src/redis/get-stored-job.ts'
-import { type RedisServer, redisClientFactory } from '../src/redis/redis-client.ts'
+import { type RedisSettings, redisClientFactory } from '../src/redis/redis-client.ts'
 import { RedisConnection } from '../src/redis/redis-connection.ts'
 import { RedisJobAnnouncements } from '../src/redis/redis-job-announcements.ts'
 import { RedisJobLeases } from '../src/redis/redis-job-leases.ts'
@@ -12,7 +12,7 @@ import type { Fleet, FleetOptions } from './fleet.ts'
 
 /** Options of {@link connectFleet}. */
 export interface RedisFleetOptions extends Omit<FleetOptions, 'redis'> {
-  redis: { server: RedisServer; keyPrefix: string; timeoutMs: number }
+  redis: RedisSettings
 }
 
 /** Each kind of rejected command is logged once, up to this number of kinds. */
@@ -21,11 +21,10 @@ const MAX_LOGGED = 10
 /** Shares jobs and limits through Redis, from the start of the application to its end. */
 export function connectFleet(app: FastifyInstance, options: RedisFleetOptions): Fleet {
   const { cdf, identityProvider, upstream, now, schedule } = options
-  const { clientId } = identityProvider
   const { maxConcurrency } = upstream
   const { server, keyPrefix: prefix, timeoutMs } = options.redis
   const metrics = app.metrics.addRedisMetrics()
-  const keys = redisKeys({ prefix, project: cdf.project, cdfUrl: cdf.baseUrl, clientId })
+  const keys = redisKeys({ prefix, cdf, identityProvider })
   const replica = randomUUID()
   const logged = new Set<string>()
   /** Whether a line of this kind has not been logged yet. */
@@ -56,8 +55,8 @@ export function connectFleet(app: FastifyInstance, options: RedisFleetOptions): 
   }
   const stream = keys.announcements
   const announcements = new RedisJobAnnouncements({ redis, stream, replica })
-  const onRelease = (jobId: JobId) => announcements.announce(jobId)
-  const leases = new RedisJobLeases({ redis, keys, timeoutMs, now, schedule, onRelease })
+  const announce = (jobId: JobId) => announcements.announce(jobId)
+  const leases = new RedisJobLeases({ redis, keys, timeoutMs, now, schedule, announce })
   const limits = new RedisSharedLimits({ redis, keys, replica, maxConcurrency, schedule })
 
   app.metrics.onScrape(() => {

@@ -86,7 +86,7 @@ t.test(
   },
 )
 
-t.test('only the plugin of Redis and the configuration know Redis', async (t) => {
+t.test('only the plugin of Redis, the configuration and the check import Redis', async (t) => {
   const allowed = /^(src\/redis\/|src\/config\/|src\/check\/|plugins\/redis-fleet\.ts$)/
   for (const file of service.filter((name) => !allowed.test(name))) {
     const redis = importsOf(file).filter((name) => /^(src\/redis\/|@redis\/)/.test(name))

@@ -18,7 +18,7 @@ const { values } = parseArgs({
   options: { service: { type: 'string', default: join(import.meta.dirname, '../..') } },
 })
 const ROUNDS = 15
-/** As a multiple of bare Fastify, both started like any program. */
+/** As a multiple of bare Fastify, both without settings for Node. */
 const GOAL = 2
 
 const folder = await mkdtemp(join(tmpdir(), 'cdf-job-quality-start-'))

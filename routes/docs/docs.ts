@@ -16,22 +16,22 @@ interface DocsOptions extends Pick<Clock, 'now'> {
   dispatcher: Dispatcher
 }
 
-const CONTRACT = fileURLToPath(new URL('../../openapi.yaml', import.meta.url))
+const OPENAPI_FILE = fileURLToPath(new URL('../../openapi.yaml', import.meta.url))
 
 /** Without the issuer's endpoints, Swagger UI is rendered again after this time. */
 const LOGIN_RETRY_MS = 30_000
 
-/** The contract as a file, and Swagger UI to browse it. */
+/** The OpenAPI document, and Swagger UI to browse it. */
 export const docsRoutes: FastifyPluginAsync<DocsOptions> = async (
   app,
   { enabled, oauth, dispatcher, now },
 ) => {
   // Parsed on first use: it takes a tenth of a second, and most instances never need it.
-  const getContract = once(async () => {
-    const { loadContract } = await import('./load-contract.ts')
-    return loadContract(CONTRACT)
+  const getDocument = once(async () => {
+    const { loadOpenApiDocument } = await import('./load-openapi-document.ts')
+    return loadOpenApiDocument(OPENAPI_FILE)
   })
-  await app.register(openApiRoutes, { path: CONTRACT, getContract })
+  await app.register(openApiRoutes, { path: OPENAPI_FILE, getDocument })
   app.get('/', { schema: { hide: true } }, async (_request, reply) =>
     reply.redirect(`${app.publicUrl}${enabled ? '/docs' : '/openapi.yaml'}`),
   )
@@ -42,7 +42,7 @@ export const docsRoutes: FastifyPluginAsync<DocsOptions> = async (
     const endpoints = oauth && (await fetchLoginEndpoints({ ...oauth, dispatcher }, app.log))
     validUntilMs = oauth && !endpoints ? now() + LOGIN_RETRY_MS : Number.POSITIVE_INFINITY
     const { renderSwaggerUi } = await import('./swagger-ui.ts')
-    return renderSwaggerUi({ contract: await getContract(), login: oauth, endpoints })
+    return renderSwaggerUi({ document: await getDocument(), login: oauth, endpoints })
   }
   let getRendered = once(render)
 

@@ -1,7 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { IssuerMetadata, IssuerRequest } from '../../src/auth/callers/issuer-metadata.ts'
 import { fetchIssuerMetadata } from '../../src/auth/callers/issuer-metadata.ts'
-import type { Contract } from './load-contract.ts'
+import type { OpenApiDocument } from './load-openapi-document.ts'
 
 /** The public client with which people log in from Swagger UI: authorization code with PKCE. */
 export interface DocsLogin extends Omit<IssuerRequest, 'dispatcher'> {
@@ -28,13 +28,13 @@ interface Security {
   securitySchemes: Record<string, object>
 }
 
-/** The security of the contract with the login of this deployment instead of the placeholder, or without any login. */
+/** The security of the OpenAPI document with the login of this deployment instead of the placeholder, or without any login. */
 export function securityWith(
-  contract: Contract,
+  document: OpenApiDocument,
   login: DocsLogin | undefined,
   { authorizationUrl, tokenUrl }: Partial<IssuerMetadata> = {},
 ): Security {
-  const { components } = contract as { components: Pick<Security, 'securitySchemes'> }
+  const { components } = document as { components: Pick<Security, 'securitySchemes'> }
   const { oauth: _, ...securitySchemes } = components.securitySchemes
   const bearer = { bearer: [] }
   if (!login || !authorizationUrl || !tokenUrl) return { security: [bearer], securitySchemes }

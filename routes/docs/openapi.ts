@@ -3,22 +3,22 @@ import type { FastifyPluginAsync } from 'fastify'
 import { once } from '../../src/async/once.ts'
 import { publicDocument } from '../../src/http/public-document.ts'
 import { sendPublicDocument } from '../send-public-document.ts'
-import type { Contract } from './load-contract.ts'
+import type { OpenApiDocument } from './load-openapi-document.ts'
 
 interface OpenApiOptions {
-  /** Path of the contract. */
+  /** Path of the OpenAPI document. */
   path: string
-  getContract: () => Promise<Contract>
+  getDocument: () => Promise<OpenApiDocument>
 }
 
-/** `GET /openapi.yaml` and `/openapi.json`: the committed contract. */
+/** `GET /openapi.yaml` and `/openapi.json`: the committed OpenAPI document. */
 export const openApiRoutes: FastifyPluginAsync<OpenApiOptions> = async (
   app,
-  { path, getContract },
+  { path, getDocument },
 ) => {
   const yaml = await publicDocument(await readFile(path), 'application/yaml')
   const getJson = once(async () =>
-    publicDocument(JSON.stringify(await getContract()), 'application/json; charset=utf-8'),
+    publicDocument(JSON.stringify(await getDocument()), 'application/json; charset=utf-8'),
   )
 
   app.get('/openapi.yaml', (request, reply) => sendPublicDocument(request, reply, yaml))

@@ -2,7 +2,7 @@
 
 /** Relative to this script, so that the URLs are right behind a path prefix. */
 const { src } = document.currentScript
-const contractUrl = new URL('../../openapi.json', src).href
+const documentUrl = new URL('../../openapi.json', src).href
 
 /** `curl -N` shows a stream as it arrives; Swagger UI would wait for its end. */
 const noStreams = {
@@ -13,13 +13,13 @@ const noStreams = {
   },
 }
 
-/** Replaces the login of the contract, which is a placeholder, with that of the deployment. */
+/** Replaces the login of the OpenAPI document, which is a placeholder, with that of the deployment. */
 function withLogin(response) {
-  if (response.url !== contractUrl) return response
-  const { components, ...contract } = JSON.parse(response.text)
+  if (response.url !== documentUrl) return response
+  const { components, ...document } = JSON.parse(response.text)
   const { security, securitySchemes } = SETTINGS
   response.text = JSON.stringify({
-    ...contract,
+    ...document,
     security,
     components: { ...components, securitySchemes },
   })
@@ -29,7 +29,7 @@ function withLogin(response) {
 window.addEventListener('load', () => {
   const ui = SwaggerUIBundle({
     dom_id: '#swagger-ui',
-    url: contractUrl,
+    url: documentUrl,
     oauth2RedirectUrl: new URL('oauth2-redirect.html', src).href,
     responseInterceptor: withLogin,
     plugins: [noStreams],

@@ -4,7 +4,7 @@ import fastifySwaggerUi from '@fastify/swagger-ui'
 import Fastify from 'fastify'
 import type { IssuerMetadata } from '../../src/auth/callers/issuer-metadata.ts'
 import { type PublicDocument, publicDocument } from '../../src/http/public-document.ts'
-import type { Contract } from './load-contract.ts'
+import type { OpenApiDocument } from './load-openapi-document.ts'
 import { type DocsLogin, securityWith } from './login.ts'
 
 /** The files of Swagger UI that its page uses. */
@@ -21,7 +21,7 @@ const INITIALIZER = new URL('swagger-initializer.js', import.meta.url)
 
 /** What Swagger UI depends on. */
 export interface SwaggerUiOptions {
-  contract: Contract
+  document: OpenApiDocument
   login: DocsLogin | undefined
   /** Of the login's issuer; absent if unknown. */
   endpoints: IssuerMetadata | undefined
@@ -29,7 +29,7 @@ export interface SwaggerUiOptions {
 
 /** Renders Swagger UI for `/openapi.json` once: each file as a document, by its path. */
 export async function renderSwaggerUi({
-  contract,
+  document,
   login,
   endpoints,
 }: SwaggerUiOptions): Promise<ReadonlyMap<string, PublicDocument>> {
@@ -42,7 +42,7 @@ export async function renderSwaggerUi({
   await add('/docs', page('docs/static'), 'text/html; charset=utf-8')
   await add('/docs/', page('static'), 'text/html; charset=utf-8')
   const settings = {
-    ...securityWith(contract, login, endpoints),
+    ...securityWith(document, login, endpoints),
     login: login && {
       clientId: login.clientId,
       scopes: login.scopes,

@@ -9,7 +9,7 @@ import type { ReadResult } from '../../src/jobs/read-result.ts'
 import { jobIdValidator } from './job-id-validator.ts'
 import { RequestReadContext } from './read-context.ts'
 
-/** A reconnecting client gets a 204 only if all jobs are known within this time, else a stream. */
+/** A reconnecting client gets a 204 only if all jobs are read within this time, else a stream. */
 const RECONNECT_READ_MS = 1_000
 
 const STREAM_HEADERS = Object.freeze({
@@ -30,20 +30,19 @@ export const jobQualityEventsRoutes: FastifyPluginAsync<
     reply.headers({ 'cache-control': 'private, no-cache', vary: 'Authorization' })
     const context = new RequestReadContext(request, reply)
     const lastEventId = request.headers['last-event-id']
-    // The result of an invalid id is known, so that nothing reads it.
-    const known = new Map<JobId, ReadResult>(
+    // An invalid job id needs no read.
+    const results = new Map<JobId, ReadResult>(
       jobIds.filter((id) => parseJobId(id) === undefined).map((id) => [id, INVALID_JOB_ID]),
     )
-    const watchedJobs = jobIds.length - known.size
+    const watchedJobs = jobIds.length - results.size
     if (typeof lastEventId === 'string') {
       const reads = jobIds.map(async (jobId) => {
-        const result = known.get(jobId) ?? (await app.jobReader.read(jobId, context))
-        known.set(jobId, result)
+        const result = results.get(jobId) ?? (await app.jobReader.read(jobId, context))
+        results.set(jobId, result)
         return result
       })
-      const results = await withTimeout(Promise.all(reads), RECONNECT_READ_MS, schedule, [])
-      if (results.length > 0 && hasSeenAll(lastEventId, jobIds, results))
-        return reply.code(204).send()
+      const all = await withTimeout(Promise.all(reads), RECONNECT_READ_MS, schedule, [])
+      if (all.length > 0 && hasSeenAll(lastEventId, jobIds, all)) return reply.code(204).send()
     }
     // Fastify would read the stream to find its length.
     if (request.method === 'HEAD') return reply.headers(STREAM_HEADERS).send(Readable.from([]))
@@ -59,7 +58,7 @@ export const jobQualityEventsRoutes: FastifyPluginAsync<
       poller: app.jobPoller,
       schedule,
       context,
-      known,
+      firstResults: results,
       expiresInMs: caller ? caller.expiresAtMs - wallNow() : Number.POSITIVE_INFINITY,
     })
     const unsubscribe = app.onTokenInvalidated(request, () => events.finish())

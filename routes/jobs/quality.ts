@@ -36,8 +36,8 @@ export const jobQualityRoutes: FastifyPluginAsync<Pick<Clock, 'now' | 'schedule'
         : await reading
     const isOver = current.problem || isFinal(current) || hasChanged(current)
     if (isOver || app.lifeCycle.draining) return current
-    const caller = request.caller ? context.callerKey : undefined
-    const release = app.watchLimit.acquire(caller, { streams: 0, jobs: 1 })
+    const callerKey = request.caller ? context.callerKey : undefined
+    const release = app.watchLimit.acquire(callerKey, { streams: 0, jobs: 1 })
     const result = await waitForChange(jobId, current, {
       poller: app.jobPoller,
       schedule,

@@ -1,3 +1,6 @@
+/** Gets the signal that aborts when the last caller has left. */
+type Work<Value, Demand> = (signal: AbortSignal, demand: Demand) => Promise<Value>
+
 /** Work in progress for one key. */
 interface Flight<Value, Demand> {
   readonly demand: Demand
@@ -13,7 +16,7 @@ interface Flight<Value, Demand> {
  * caller has left. (`lru-cache.fetch` and undici's `deduplicate` interceptor follow the first caller's signal.)
  * @typeParam Demand what the callers of one piece of work require together
  */
-export class SingleFlight<Key, Value, Demand = void> {
+export class SingleFlight<Key, Value, Demand> {
   readonly #flights = new Map<Key, Flight<Value, Demand>>()
 
   /** Whether work for the key is in progress. */
@@ -25,13 +28,12 @@ export class SingleFlight<Key, Value, Demand = void> {
    * Joins the work in progress for the key, or starts it.
    * @param signal the caller's: when it aborts, this promise rejects with its reason
    * @param join adds what the caller requires to the demand of the work in progress, or returns a new demand
-   * @param work gets the signal that aborts when the last caller has left
    */
   run(
     key: Key,
     signal: AbortSignal,
     join: (demand: Demand | undefined) => Demand,
-    work: (signal: AbortSignal, demand: Demand) => Promise<Value>,
+    work: Work<Value, Demand>,
   ): Promise<Value> {
     if (signal.aborted) return Promise.reject(signal.reason)
     const running = this.#flights.get(key)
@@ -52,11 +54,7 @@ export class SingleFlight<Key, Value, Demand = void> {
     })
   }
 
-  #start(
-    key: Key,
-    demand: Demand,
-    work: (signal: AbortSignal, demand: Demand) => Promise<Value>,
-  ): Flight<Value, Demand> {
+  #start(key: Key, demand: Demand, work: Work<Value, Demand>): Flight<Value, Demand> {
     const controller = new AbortController()
     const result = work(controller.signal, demand)
     const flight: Flight<Value, Demand> = { demand, result, controller, callers: 0 }

@@ -44,8 +44,8 @@ export interface CdfRequest {
   outcome: 'ok' | 'aborted' | ProblemCode
 }
 
-/** Settings and parts of a {@link CdfClient}. */
-export interface CdfClientParts extends Pick<Clock, 'random'> {
+/** Options of {@link CdfClient}. */
+export interface CdfClientOptions extends Pick<Clock, 'random'> {
   /** Without a trailing slash, such as `https://westeurope-1.cognitedata.com`. */
   baseUrl: string
   project: string
@@ -67,11 +67,11 @@ const RETRY_DELAY_MS = { min: 50, max: 250 }
 
 /** The client of CDF, with one method per endpoint. */
 export class CdfClient {
-  readonly #options: CdfClientParts
+  readonly #options: CdfClientOptions
   readonly #headers: Record<string, string>
   readonly #jobsUrl: string
 
-  constructor(options: CdfClientParts) {
+  constructor(options: CdfClientOptions) {
     const project = encodeURIComponent(options.project)
     this.#options = options
     this.#jobsUrl = `${options.baseUrl}/api/v1/projects/${project}/advancedjoins/estimatequality/`

@@ -11,7 +11,7 @@ import { RetryBudget } from './resilience/retry-budget.ts'
 import { UpstreamPolicy, type UpstreamPolicyOptions } from './resilience/upstream-policy.ts'
 
 /** Options of {@link createCdfClient}. Each number is a variable in docs/configuration.md. */
-export interface CdfClientOptions extends Pick<Clock, 'now' | 'random'> {
+export interface CreateCdfClientOptions extends Pick<Clock, 'now' | 'random'> {
   cdf: { baseUrl: string; project: string; version: string | undefined }
   identityProvider: Omit<ClientCredentialsOptions, 'dispatcher' | 'onExpiredCertificate'>
   upstream: {
@@ -36,7 +36,7 @@ export interface CdfClientListeners {
 
 /** Creates a client of CDF with its own token provider and limits. It sends nothing before its first use. */
 export function createCdfClient(
-  { cdf, identityProvider, upstream, dispatcher, now, random }: CdfClientOptions,
+  { cdf, identityProvider, upstream, dispatcher, now, random }: CreateCdfClientOptions,
   listeners: CdfClientListeners,
 ) {
   const { onExpiredCertificate, onBreakerChange } = listeners

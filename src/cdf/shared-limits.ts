@@ -20,7 +20,7 @@ export interface LimitedReplica {
 export interface SharedLimits {
   /** Starts to follow the fleet. Resolves when the replica has its share of the limits. Never rejects. */
   start(replica: LimitedReplica): Promise<void>
-  /** Tells the other replicas to pause. */
+  /** Makes the other replicas pause. */
   pause(pause: CallPause): void
   /** Number of live replicas, this one included. */
   readonly replicas: number

@@ -1,20 +1,19 @@
 import { SYSTEM_CLOCK } from '../async/clock.ts'
-import { type RedisServer, redisClientFactory } from '../redis/redis-client.ts'
-import { RedisConnection } from '../redis/redis-connection.ts'
+import { type RedisSettings, redisClientFactory } from '../redis/redis-client.ts'
+import { PROBE, RedisConnection } from '../redis/redis-connection.ts'
 import { type RedisScope, redisKeys } from '../redis/redis-keys.ts'
 import type { Finding } from './finding.ts'
 import { redisHint } from './hints.ts'
 
-const WRITE = "return redis.call('SET', KEYS[1], '1', 'PX', 1000)"
+/** What the configuration says about Redis. */
+interface RedisCheckOptions extends Omit<RedisScope, 'prefix'> {
+  /** `undefined` without `REDIS_URL`. */
+  redis: RedisSettings | undefined
+}
 
-/**
- * Connects and subscribes to Redis in the same way as the service, and writes a key that expires after a second.
- * @param settings `undefined` without `REDIS_URL`
- */
-export async function checkRedis(
-  settings: { server: RedisServer; keyPrefix: string; timeoutMs: number } | undefined,
-  scope: Omit<RedisScope, 'prefix'>,
-): Promise<Finding> {
+/** Connects and subscribes to Redis in the same way as the service, and writes a key that expires after a second. */
+export async function checkRedis(options: RedisCheckOptions): Promise<Finding> {
+  const { redis: settings, ...scope } = options
   if (!settings) return { ok: true, text: 'not used without REDIS_URL' }
   const { server, keyPrefix: prefix, timeoutMs } = settings
   const keys = redisKeys({ prefix, ...scope })
@@ -34,7 +33,7 @@ export async function checkRedis(
   })
   redis.subscribe(keys.announcements, () => {})
   await redis.open()
-  await redis.eval(WRITE, [keys.probe], [])
+  await redis.eval(PROBE, [keys.probe], [])
   redis.close()
 
   const nodes = server.nodes.map(({ host, port }) => `${host}:${port}`).join(', ')

@@ -84,6 +84,12 @@ const OAUTH_HINTS: Readonly<Record<string, string>> = {
 const WRONG_MODE =
   'The cluster is incomplete, or REDIS_MODE does not fit the server. Check both, and whether Redis is older than version 7.'
 
+const NO_REDIS = 'Nothing answers there. Check REDIS_URL and the firewall.'
+const SLOW_REDIS =
+  'Redis does not answer in time. Check REDIS_URL and the firewall, or raise REDIS_TIMEOUT_MS.'
+const REDIS_CLOSED = 'Redis has closed the connection. Check whether it expects redis: or rediss:.'
+const REDIS_RESTARTS = 'Redis restarts or fails over. Try again.'
+
 /** By the kind of an error of Redis, or the name of an error of its client. */
 const REDIS_HINTS: Readonly<Record<string, string>> = {
   CLUSTERDOWN: WRONG_MODE,
@@ -95,8 +101,20 @@ const REDIS_HINTS: Readonly<Record<string, string>> = {
   NOPERM: 'The user lacks a right. docs/deployment.md lists the rights that it needs.',
   OOM: 'Redis is full. Give it more memory, or set maxmemory-policy allkeys-lru.',
   READONLY: 'This is a replica of Redis. Use its primary, or REDIS_MODE=sentinel.',
-  ConnectionTimeoutError: NO_ANSWER,
-  SocketClosedUnexpectedlyError: CONNECTION_CUT,
+  CredentialFileError:
+    'REDIS_PASSWORD_FILE cannot be used. docs/configuration.md says what it must hold.',
+  ECONNREFUSED: NO_REDIS,
+  ENOTFOUND: NO_REDIS,
+  EAI_AGAIN: NO_REDIS,
+  EHOSTUNREACH: NO_REDIS,
+  ENETUNREACH: NO_REDIS,
+  ConnectionTimeoutError: NO_REDIS,
+  ETIMEDOUT: SLOW_REDIS,
+  SocketTimeoutError: SLOW_REDIS,
+  ECONNRESET: REDIS_CLOSED,
+  SocketClosedUnexpectedlyError: REDIS_CLOSED,
+  LOADING: REDIS_RESTARTS,
+  MASTERDOWN: REDIS_RESTARTS,
 }
 
 /** What the operator can do about a failure of Redis; `undefined` for an unknown reason. */

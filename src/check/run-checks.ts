@@ -76,13 +76,7 @@ async function check(
   const jwksOk = await report("JWKS of callers' issuer", () =>
     checkJwks(auth.jwt && { ...auth.jwt, dispatcher }),
   )
-  const redisOk = await report('Redis', () =>
-    checkRedis(redis, {
-      project: cdf.project,
-      cdfUrl: cdf.baseUrl,
-      clientId: identityProvider.clientId,
-    }),
-  )
+  const redisOk = await report('Redis', () => checkRedis({ redis, cdf, identityProvider }))
   const readJob = (jobId: JobId) =>
     client.getEstimateQualityJob(jobId, {
       signal: new AbortController().signal,

@@ -21,7 +21,7 @@ interface JobEventStreamOptions extends Pick<Clock, 'schedule'> {
   /** After this time the stream ends, once every job has had an event; Infinity = no time limit. */
   expiresInMs: number
   /** Results that were read just before. */
-  known?: ReadonlyMap<JobId, ReadResult>
+  firstResults?: ReadonlyMap<JobId, ReadResult>
 }
 
 /**
@@ -50,8 +50,8 @@ export class JobEventStream extends Readable implements JobSubscriber {
     this.#remaining = options.jobIds.length
     // Sends the response headers before the first event.
     this.push(HEARTBEAT)
-    const { schedule, jobIds, poller, context, expiresInMs, known } = options
-    for (const jobId of jobIds) poller.subscribe(jobId, this, context, known?.get(jobId))
+    const { schedule, jobIds, poller, context, expiresInMs, firstResults } = options
+    for (const jobId of jobIds) poller.subscribe(jobId, this, context, firstResults?.get(jobId))
     this.#scheduleHeartbeat()
     if (expiresInMs !== Number.POSITIVE_INFINITY) {
       this.#cancelExpiry = schedule(Math.max(0, expiresInMs), () => {

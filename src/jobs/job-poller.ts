@@ -47,7 +47,7 @@ interface Poll {
   readonly subscribers: Map<JobSubscriber, string>
   /** Aborts the poll's own reads. */
   readonly controller: AbortController
-  /** When the job was first seen or last changed. */
+  /** When the job was first read or last changed. */
   changedAtMs: number
   baseIntervalMs: number
   /** The part of the job's latest reads that this replica made, 0 to 1. */
@@ -91,13 +91,13 @@ export class JobPoller {
   /**
    * Subscribes to a job. The first `onUpdate` may come before this method returns.
    * @param context for the first read, if there is no result yet
-   * @param known a result that the subscriber has just read; it replaces the first read
+   * @param first a result that the subscriber has just read; it replaces the first read
    */
   subscribe(
     jobId: JobId,
     subscriber: JobSubscriber,
     context: SubscriptionContext,
-    known?: ReadResult,
+    first?: ReadResult,
   ): void {
     const running = this.#polls.get(jobId)
     if (running) {
@@ -124,7 +124,7 @@ export class JobPoller {
       cancelNext: () => {},
     }
     this.#polls.set(jobId, poll)
-    if (known) this.#update(poll, known)
+    if (first) this.#update(poll, first)
     else this.#read(poll, context)
   }
 
@@ -202,8 +202,8 @@ export class JobPoller {
   }
 
   /** Adds a caller to the next read, which comes earlier if this caller has a shorter interval than the others. */
-  #joinNext(poll: Poll, latest: ReadResult, caller: string): void {
-    poll.nextCallers.join(caller)
+  #joinNext(poll: Poll, latest: ReadResult, callerKey: string): void {
+    poll.nextCallers.join(callerKey)
     // The subscriber may have left during its update.
     if (poll.subscribers.size === 0) return
     const nowMs = this.#options.now()

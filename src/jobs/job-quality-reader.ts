@@ -131,7 +131,7 @@ export class JobQualityReader {
   ): Promise<ReadResult> {
     const { shared, now, schedule, deadlineMs, fetchJob, isOverloaded } = this.#options
     const results = this.#results
-    const outcome = results.latest(jobId) ? 'stale' : 'miss'
+    let outcome: 'miss' | 'stale' = 'miss'
     const requests: CdfRequest[] = []
     const withRequests = (result: ReadResult): ReadResult =>
       requests.length > 0 ? { ...result, upstream: summarizeRequests(requests) } : result
@@ -143,6 +143,8 @@ export class JobQualityReader {
       const acquired = await acquireLease(jobId, options)
       if ('result' in acquired) return acquired.result
       lease = acquired.lease
+      // Also a result of another replica that is too old.
+      if (results.latest(jobId)) outcome = 'stale'
       if (isOverloaded()) throw new ProblemError('overloaded')
       const job = await fetchJob(jobId, {
         callers: demand.callers,

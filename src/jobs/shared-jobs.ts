@@ -28,7 +28,7 @@ export type LeaseAttempt =
   | { readonly lease: JobLease; readonly stored: SharedJob | undefined }
   | { readonly lease?: never; readonly heldForMs: number }
 
-/** What the replicas share about jobs: a second level of the cache, and who reads CDF. No method rejects. */
+/** What replicas share about jobs: results and leases. No method rejects. */
 export interface SharedJobs {
   /** The latest result, unless it has expired. */
   get(jobId: JobId): Promise<SharedJob | undefined>

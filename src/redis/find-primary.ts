@@ -7,7 +7,7 @@ const NO_CREDENTIALS = {
 }
 
 /**
- * Asks all sentinels for the primary and takes the first answer. It can be outdated for a moment after a failover.
+ * Queries all sentinels for the primary and takes the first answer. It can be outdated for a moment after a failover.
  * @param kind a client with the options for the primary
  * @throws the error of the first sentinel if none of them has an answer
  * @see https://redis.io/docs/latest/develop/reference/sentinel-clients/
@@ -19,7 +19,7 @@ export async function findPrimary(
   const withPassword = kind.duplicate({ database: 0 })
   const withoutPassword = kind.duplicate({ database: 0, credentialsProvider: NO_CREDENTIALS })
 
-  async function ask(node: RedisAddress, client: SingleServerClient): Promise<RedisAddress> {
+  async function query(node: RedisAddress, client: SingleServerClient): Promise<RedisAddress> {
     const socket = { ...client.options?.socket, ...node }
     const sentinel = client.duplicate({ socket }).on('error', () => {})
     try {
@@ -37,10 +37,10 @@ export async function findPrimary(
   }
 
   const answers = nodes.map((node) =>
-    ask(node, withoutPassword).catch((error: unknown) => {
+    query(node, withoutPassword).catch((error: unknown) => {
       // Sentinels that require a password have the same one as the primary.
       if (/^(NOAUTH|WRONGPASS)/.test(String((error as Error).message)))
-        return ask(node, withPassword)
+        return query(node, withPassword)
       throw error
     }),
   )

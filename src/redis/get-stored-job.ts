@@ -20,7 +20,6 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)`
 const GET = `${GET_RESULT('KEYS[1]', 'ARGV[1]')}
 return { now, value }`
 
-/** Options of {@link getStoredJob}. */
 interface StoredJobOptions {
   redis: RedisConnection
   keys: RedisKeys

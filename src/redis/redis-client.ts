@@ -26,6 +26,15 @@ export interface RedisServer {
   readPassword: () => Promise<string | undefined>
 }
 
+/** The configuration for Redis. */
+export interface RedisSettings {
+  server: RedisServer
+  /** Before every key and channel. */
+  keyPrefix: string
+  /** Limit for one command; milliseconds. */
+  timeoutMs: number
+}
+
 /** Options of a {@link RedisClient}. */
 export interface RedisClientOptions {
   /** Sharded channels to subscribe to: in a cluster, a message stays within one shard. */

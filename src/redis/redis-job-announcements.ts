@@ -36,8 +36,8 @@ return redis.call('SPUBLISH', KEYS[1], id .. ' ' .. ARGV[1])`
  * entries that are longer than a message, and deletes the stream then: it could not be read in time.
  */
 const CATCH_UP = `
-local known = redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1])
-local from = known[1] and '(' .. ARGV[1] or '-'
+local last = redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1])
+local from = last[1] and '(' .. ARGV[1] or '-'
 local entries = {}
 for _, entry in ipairs(redis.call('XRANGE', KEYS[1], from, '+', 'COUNT', ARGV[2])) do
   local bytes = 0
@@ -65,7 +65,7 @@ export class RedisJobAnnouncements {
     options.redis.repeat(() => this.#catchUp())
   }
 
-  /** Tells the other replicas that this one has released the lease of a job. */
+  /** Notifies the other replicas that this one has released the lease of a job. */
   announce(jobId: JobId): void {
     const { redis, stream, replica } = this.#options
     redis.eval(ANNOUNCE, [stream], [`${replica} ${jobId}`, MAX_ENTRIES, STREAM_TTL_MS])
@@ -80,7 +80,7 @@ export class RedisJobAnnouncements {
     return () => this.#listeners.delete(listener)
   }
 
-  /** Tells the listeners that announcements can have been lost. */
+  /** Notifies the listeners that announcements can have been lost. */
   notifyLoss(): void {
     for (const listener of [...this.#listeners]) listener(undefined)
   }

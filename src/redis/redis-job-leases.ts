@@ -13,7 +13,8 @@ interface RedisJobLeasesOptions extends Pick<Clock, 'now' | 'schedule'> {
   keys: RedisKeys
   /** Limit for one command; milliseconds. */
   timeoutMs: number
-  onRelease: (jobId: JobId) => void
+  /** Announces that this replica has released the lease of a job. */
+  announce: (jobId: JobId) => void
 }
 
 /** A lease ends after this time if it is not renewed, so a dead replica delays a job by this much. */
@@ -76,7 +77,7 @@ export class RedisJobLeases {
 
   /** @param grantedAtMs the clock of Redis when it granted the lease */
   #hold(jobId: JobId, token: string, grantedAtMs: number): JobLease {
-    const { redis, keys, now, schedule, onRelease } = this.#options
+    const { redis, keys, now, schedule, announce } = this.#options
     const lease = keys.lease(jobId)
     const answeredAtMs = now()
     let isReleased = false
@@ -96,7 +97,7 @@ export class RedisJobLeases {
         const nowMs = grantedAtMs + now() - answeredAtMs
         const args = [token, ...updateArguments(update, nowMs)]
         await redis.eval(RELEASE, [lease, keys.result(jobId)], args)
-        onRelease(jobId)
+        announce(jobId)
       },
     }
   }

@@ -6,18 +6,17 @@ import { VERSION } from './stored-job.ts'
 export interface RedisScope {
   /** Before every key and channel. */
   prefix: string
-  project: string
-  cdfUrl: string
-  clientId: string
+  cdf: { baseUrl: string; project: string }
+  identityProvider: { clientId: string }
 }
 
 /**
  * The names of keys and channels in Redis. Those of a job are in one hash slot of a cluster, and so are the others. Versions
  * of the service that store results in different forms have different keys for a job.
  */
-export function redisKeys({ prefix, project, cdfUrl, clientId }: RedisScope) {
-  const identity = hash('sha256', `${cdfUrl} ${clientId}`, 'hex').slice(0, 12)
-  const scope = `${prefix}${project}:${identity}`
+export function redisKeys({ prefix, cdf, identityProvider }: RedisScope) {
+  const identity = hash('sha256', `${cdf.baseUrl} ${identityProvider.clientId}`, 'hex').slice(0, 12)
+  const scope = `${prefix}${cdf.project}:${identity}`
   const ofJob = (jobId: JobId, name: string) => `${scope}:{${jobId}}:v${VERSION}:${name}`
   const ofFleet = (name: string) => `${scope}:{fleet}:${name}`
   return {
@@ -25,7 +24,7 @@ export function redisKeys({ prefix, project, cdfUrl, clientId }: RedisScope) {
     result: (jobId: JobId) => ofJob(jobId, 'result'),
     /** String: the token of the replica that reads the job. */
     lease: (jobId: JobId) => ofJob(jobId, 'lease'),
-    /** Stream: the reads that have ended lately, as `sender jobId`. Also the channel: the same after the id of the entry. */
+    /** Stream: released leases, as `sender jobId`. Channel: the same after the id of the entry. */
     announcements: ofFleet('announcements'),
     /** Hash: the live replicas and their claims on the concurrency limit. */
     replicas: ofFleet('replicas'),

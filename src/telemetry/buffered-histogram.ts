@@ -20,11 +20,13 @@ export class BufferedHistogram<Label extends string> {
   /** Counts a value, in the unit of the buckets. */
   observe(labels: LabelValues<Label>, value: number): void {
     this.#buffered.push({ labels, value })
-    if (this.#buffered.length === MAX_BUFFERED) this.#flush()
+    if (this.#buffered.length >= MAX_BUFFERED) this.#flush()
   }
 
   #flush(): void {
-    for (const { labels, value } of this.#buffered) this.#histogram.observe(labels, value)
+    // Emptied first, so that an observation that prom-client rejects does not stay.
+    const observations = this.#buffered
     this.#buffered = []
+    for (const { labels, value } of observations) this.#histogram.observe(labels, value)
   }
 }

@@ -28,7 +28,7 @@ export interface AccessLogEntry {
   durationMs: number
 }
 
-/** What a request asks for: an immediate response, a wait for a change, or an event stream. */
+/** How a request is answered: an immediate response, a wait for a change, or an event stream. */
 export type RequestMode = 'plain' | 'wait' | 'stream'
 
 /** The members that pino puts into every line after level and time. */

@@ -19,10 +19,16 @@ export function createMetrics(serviceVersion: string) {
   const registry = new Registry()
   const registers = [registry]
   const collectors: (() => void)[] = []
-  const counter = <Label extends string>(name: string, help: string, ...labelNames: Label[]) =>
-    new Counter({ name: `${PREFIX}${name}_total`, help, labelNames, registers })
-  const gauge = <Label extends string>(name: string, help: string, ...labelNames: Label[]) =>
-    new Gauge({ name: `${PREFIX}${name}`, help, labelNames, registers })
+  const counter = <Label extends string = never>(
+    name: string,
+    help: string,
+    ...labelNames: Label[]
+  ) => new Counter({ name: `${PREFIX}${name}_total`, help, labelNames, registers })
+  const gauge = <Label extends string = never>(
+    name: string,
+    help: string,
+    ...labelNames: Label[]
+  ) => new Gauge({ name: `${PREFIX}${name}`, help, labelNames, registers })
 
   const problems = counter('problems', 'Problem responses.', 'code')
   const tokenRequests = counter(

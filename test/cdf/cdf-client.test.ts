@@ -5,7 +5,7 @@ import type { Test } from 'tap'
 import t from 'tap'
 import packageJson from '../../package.json' with { type: 'json' }
 import { type Fault, Faults } from '../../simulator/upstream/fault.ts'
-import { CdfClient, type CdfClientParts, type CdfRequest } from '../../src/cdf/cdf-client.ts'
+import { CdfClient, type CdfClientOptions, type CdfRequest } from '../../src/cdf/cdf-client.ts'
 import { CircuitBreaker } from '../../src/cdf/resilience/circuit-breaker.ts'
 import { ConcurrencyLimit } from '../../src/cdf/resilience/concurrency-limit.ts'
 import { CoolDown } from '../../src/cdf/resilience/cool-down.ts'
@@ -23,7 +23,7 @@ const TRACEPARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
 /** Starts a CDF that responds with the queued faults, else with {@link RUNNING}, and a client for it. */
 async function start(
   t: Test,
-  { deadlineMs = 4000, ...options }: Partial<CdfClientParts> & { deadlineMs?: number } = {},
+  { deadlineMs = 4000, ...options }: Partial<CdfClientOptions> & { deadlineMs?: number } = {},
 ) {
   const faults = new Faults()
   const received: { url: string | undefined; headers: Record<string, unknown>; closed: boolean }[] =

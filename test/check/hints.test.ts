@@ -1,7 +1,7 @@
 import t from 'tap'
 import { IssuerMismatchError } from '../../src/auth/issuer-mismatch.ts'
 import { TokenResponseError } from '../../src/auth/service/token-request-failure.ts'
-import { connectionHint, hintFor } from '../../src/check/hints.ts'
+import { connectionHint, hintFor, redisHint } from '../../src/check/hints.ts'
 import { VARIABLES } from '../../src/config/environment.ts'
 import { RequestFailure } from '../../src/http/request-failure.ts'
 
@@ -34,9 +34,23 @@ for (const [name, cause, hint] of hints) {
   })
 }
 
+const redisHints: [reason: string, hint: string][] = [
+  ['ECONNREFUSED', 'Check REDIS_URL and the firewall'],
+  ['ETIMEDOUT', 'raise REDIS_TIMEOUT_MS'],
+  ['ECONNRESET', 'expects redis: or rediss:'],
+  ['WRONGPASS', 'REDIS_PASSWORD_FILE'],
+  ['NOPERM', 'docs/deployment.md'],
+  ['LOADING', 'Try again'],
+  ['CredentialFileError', 'docs/configuration.md'],
+  ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'NODE_EXTRA_CA_CERTS'],
+]
+for (const [reason, hint] of redisHints) {
+  t.test(`explains ${reason} of Redis`, async (t) => t.match(redisHint(reason), hint))
+}
+
 t.test('has no hint for an unknown code, also not for a member of every object', async (t) => {
   for (const code of ['', 'EOTHER', 'constructor', '__proto__'])
-    t.equal(connectionHint(code), undefined, code)
+    t.strictSame([connectionHint(code), redisHint(code)], [undefined, undefined], code)
 })
 
 t.test('names only variables that exist', async (t) => {

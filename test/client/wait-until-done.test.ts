@@ -31,7 +31,7 @@ t.test('shows each state of the job, and returns the last one', async (t) => {
   t.ok(requests[1]?.headers.has('if-none-match'))
 })
 
-t.test('waits again at once when nothing has changed for 25 seconds', async (t) => {
+t.test('waits again immediately when nothing has changed for 25 seconds', async (t) => {
   const { client, requests, simulator, app, clock, advance } = await startClient(t)
   simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
   const shown: string[] = []

@@ -426,7 +426,7 @@ for (const [name, variables, expected] of rejected) {
   })
 }
 
-t.test('reports all issues at once', async (t) => {
+t.test('reports all issues together', async (t) => {
   const issues = issuesOf({
     PORT: 'x',
     LOG_LEVEL: 'loud',

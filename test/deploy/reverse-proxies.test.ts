@@ -21,7 +21,7 @@ for (const proxy of REVERSE_PROXIES) {
       request(origin + path, { headers: { ...authorization, ...headers } })
     const accessLogLines = () => logs.filter(({ msg }) => msg === 'request')
 
-    t.test('each event of a stream arrives at once and uncompressed', async (t) => {
+    t.test('each event of a stream arrives immediately and uncompressed', async (t) => {
       simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
       const url = `${origin}/jobs/${JOB_ID}/quality/events`
       const stream = await openEvents(t, url, authorization)

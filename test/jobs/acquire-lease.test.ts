@@ -13,9 +13,8 @@ function setUp(maxAgeMs = 1_000) {
   const clock = new FakeClock()
   const shared = new FakeSharedJobs(clock)
   /** Accepts younger results. */
-  const accept = (known: SharedJob): SharedJob | undefined =>
-    known.ageMs < maxAgeMs ? known : undefined
-  const take = (signal = new AbortController().signal, deadlineMs = 8_000, accepts = accept) =>
+  const accept = (job: SharedJob): SharedJob | undefined => (job.ageMs < maxAgeMs ? job : undefined)
+  const acquire = (signal = new AbortController().signal, deadlineMs = 8_000, accepts = accept) =>
     acquireLease(ID, {
       shared,
       accept: accepts,
@@ -24,16 +23,16 @@ function setUp(maxAgeMs = 1_000) {
       deadlineMs,
       signal,
     })
-  /** The lease of a turn. */
-  const leaseOf = async (turn: ReturnType<typeof take>) =>
-    ((await turn) as { lease: JobLease }).lease
-  return { clock, shared, take, leaseOf }
+  /** The lease of an attempt. */
+  const leaseOf = async (attempt: ReturnType<typeof acquire>) =>
+    ((await attempt) as { lease: JobLease }).lease
+  return { clock, shared, acquire, leaseOf }
 }
 
 t.test('the first replica may read, and the others get its result', async (t) => {
-  const { shared, take, leaseOf } = setUp()
-  const lease = await leaseOf(take())
-  const others = [take(), take()]
+  const { shared, acquire, leaseOf } = setUp()
+  const lease = await leaseOf(acquire())
+  const others = [acquire(), acquire()]
   await settle()
   await lease.release(RESULT)
   for (const other of others) t.match(await other, { result: { job: RESULT.job, ageMs: 0 } })
@@ -41,42 +40,42 @@ t.test('the first replica may read, and the others get its result', async (t) =>
 })
 
 t.test('a result that is young enough makes a read unnecessary', async (t) => {
-  const { clock, take, leaseOf } = setUp()
-  await (await leaseOf(take())).release(RESULT)
+  const { clock, acquire, leaseOf } = setUp()
+  await (await leaseOf(acquire())).release(RESULT)
   clock.advance(999)
-  t.match(await take(), { result: { ageMs: 999 } })
+  t.match(await acquire(), { result: { ageMs: 999 } })
   clock.advance(1)
-  t.match(await take(), { lease: {} }, 'and the lease was free again')
+  t.match(await acquire(), { lease: {} }, 'and the lease was free again')
 })
 
 t.test('after a read without a result, one of the others may read', async (t) => {
-  const { take, leaseOf } = setUp()
-  const lease = await leaseOf(take())
-  const others = [take(), take()]
+  const { acquire, leaseOf } = setUp()
+  const lease = await leaseOf(acquire())
+  const others = [acquire(), acquire()]
   await settle()
   await lease.release()
   const next = await leaseOf(Promise.race(others))
   await next.release(RESULT)
   const results = await Promise.all(others)
-  t.equal(results.filter((turn) => 'result' in turn).length, 1)
+  t.equal(results.filter((attempt) => 'result' in attempt).length, 1)
 })
 
 t.test(
   'after the death of the holder, another replica may read as soon as the lease ends',
   async (t) => {
-    const { clock, take, leaseOf } = setUp()
-    await leaseOf(take())
-    const other = take()
+    const { clock, acquire, leaseOf } = setUp()
+    await leaseOf(acquire())
+    const other = acquire()
     await settle()
     clock.advance(FAKE_LEASE_MS)
     t.match(await other, { waitedMs: FAKE_LEASE_MS })
   },
 )
 
-t.test('a lost announcement delays a result until the lease would have ended', async (t) => {
-  const { clock, shared, take, leaseOf } = setUp(30_000)
-  const lease = await leaseOf(take())
-  const other = take()
+t.test('a lost release delays a result until the lease would have ended', async (t) => {
+  const { clock, shared, acquire, leaseOf } = setUp(30_000)
+  const lease = await leaseOf(acquire())
+  const other = acquire()
   await settle()
   shared.losesMessages = true
   await lease.release(RESULT)
@@ -87,16 +86,16 @@ t.test('a lost announcement delays a result until the lease would have ended', a
   t.match(await other, { result: { job: RESULT.job, ageMs: FAKE_LEASE_MS } })
 })
 
-t.test('a lease that was not needed delays nobody', async (t) => {
-  const { shared, take, leaseOf } = setUp()
-  const { acquireLease: acquire } = shared
-  const lease = await leaseOf(take())
-  const [first, second] = [take(), take(undefined, undefined, () => undefined)]
+t.test('a lease that was not needed delays no other replica', async (t) => {
+  const { shared, acquire, leaseOf } = setUp()
+  const { acquireLease: original } = shared
+  const lease = await leaseOf(acquire())
+  const [first, second] = [acquire(), acquire(undefined, undefined, () => undefined)]
   shared.acquireLease = async (jobId) => {
-    const turn = await acquire(jobId)
+    const attempt = await original(jobId)
     // The answer is on the way while the other one is refused.
-    if (turn.lease) await settle()
-    return turn
+    if (attempt.lease) await settle()
+    return attempt
   }
   shared.get = async () => undefined
   await lease.release(RESULT)
@@ -104,13 +103,13 @@ t.test('a lease that was not needed delays nobody', async (t) => {
   t.match(await second, { waitedMs: 0, lease: {} })
 })
 
-t.test('an announcement between the lookup and the wait is not missed', async (t) => {
-  const { shared, take, leaseOf } = setUp()
-  const lease = await leaseOf(take())
-  const { acquireLease: acquire } = shared
+t.test('a release between the lookup and the wait is not missed', async (t) => {
+  const { shared, acquire, leaseOf } = setUp()
+  const lease = await leaseOf(acquire())
+  const { acquireLease: original } = shared
   let isFirst = true
   shared.acquireLease = async (jobId) => {
-    const turn = await acquire(jobId)
+    const attempt = await original(jobId)
     if (isFirst) {
       isFirst = false
       // Redis has looked it up; its answer is still on the way.
@@ -120,26 +119,26 @@ t.test('an announcement between the lookup and the wait is not missed', async (t
       await settle()
       await settle()
     }
-    return turn
+    return attempt
   }
-  t.match(await take(), { result: { job: RESULT.job } })
+  t.match(await acquire(), { result: { job: RESULT.job } })
 })
 
-t.test('looks again at once if announcements can have been lost', async (t) => {
-  const { shared, take, leaseOf } = setUp()
-  const lease = await leaseOf(take())
-  const other = take()
+t.test('looks again immediately if releases can have been missed', async (t) => {
+  const { shared, acquire, leaseOf } = setUp()
+  const lease = await leaseOf(acquire())
+  const other = acquire()
   await settle()
   shared.losesMessages = true
   await lease.release(RESULT)
-  shared.reset()
+  shared.notifyLoss()
   t.match(await other, { result: { job: RESULT.job } })
 })
 
 t.test('waits until its deadline', async (t) => {
-  const { clock, shared, take, leaseOf } = setUp()
-  await leaseOf(take())
-  const other = take(undefined, FAKE_LEASE_MS / 2)
+  const { clock, shared, acquire, leaseOf } = setUp()
+  await leaseOf(acquire())
+  const other = acquire(undefined, FAKE_LEASE_MS / 2)
   await settle()
   clock.advance(FAKE_LEASE_MS / 2)
   await t.rejects(other, { code: 'upstream-timeout' })
@@ -148,15 +147,15 @@ t.test('waits until its deadline', async (t) => {
 })
 
 t.test('ends with the signal, and gives back a lease that it has just got', async (t) => {
-  const { clock, shared, take, leaseOf } = setUp()
+  const { clock, shared, acquire, leaseOf } = setUp()
   const early = new AbortController()
-  const aborted = take(early.signal)
+  const aborted = acquire(early.signal)
   early.abort(new Error('gone'))
   await t.rejects(aborted, { message: 'gone' })
-  const lease = await leaseOf(take())
+  const lease = await leaseOf(acquire())
   t.ok(lease, 'the lease is free')
   const late = new AbortController()
-  const waiting = take(late.signal)
+  const waiting = acquire(late.signal)
   await settle()
   late.abort(new Error('gone'))
   await t.rejects(waiting, { message: 'gone' })

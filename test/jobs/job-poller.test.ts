@@ -80,7 +80,7 @@ function setUp({ random = 0, freshForMs = 1000 } = {}) {
   return { clock, cdf, resultFor, poller, subscriber }
 }
 
-t.test('delivers the first state at once, then each new state', async (t) => {
+t.test('delivers the first state immediately, then each new state', async (t) => {
   const { clock, cdf, poller, subscriber } = setUp()
   const watcher = subscriber()
   cdf.state = 'queued'

@@ -83,6 +83,14 @@ t.test('a done job is read once by all replicas, and is a hit with its age', asy
   t.strictSame(cdf.reads, ['a', 'b'])
 })
 
+t.test('a read after a result of another replica that is too old is a stale one', async (t) => {
+  const { clock, cdf, a, b } = setUp()
+  await a.read()
+  clock.advance(3_000)
+  t.match(await b.read(), { outcome: 'stale' })
+  t.strictSame(cdf.reads, ['a', 'b'])
+})
+
 t.test('a pending job is fresh as long as if this replica had read it', async (t) => {
   const { clock, cdf, a, b } = setUp()
   await a.read()
@@ -137,7 +145,7 @@ t.test(
   },
 )
 
-t.test('an announcement renews a pending job in the cache, but loads no other', async (t) => {
+t.test('a release renews a pending job in the cache, but loads no other', async (t) => {
   const { clock, shared, cdf, a, b } = setUp()
   await a.read()
   await settle()
@@ -149,7 +157,7 @@ t.test('an announcement renews a pending job in the cache, but loads no other', 
   await settle()
   t.match(b.reader.latest(ID), { response: { done: true } })
   shared.results.clear()
-  shared.announce(ID)
+  shared.notifyRelease(ID)
   await settle()
   t.match(b.reader.latest(ID), { response: { done: true } })
 })
@@ -163,7 +171,7 @@ t.test('a result that is older than the own one is ignored', async (t) => {
   b.watching.isWatching = true
   b.watched.length = 0
   if (entry) shared.results.set(...entry)
-  shared.announce(ID)
+  shared.notifyRelease(ID)
   await settle()
   t.strictSame(b.watched, [])
 })

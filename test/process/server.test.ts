@@ -83,7 +83,7 @@ t.test('completes requests in progress after SIGTERM and exits with 0', async (t
   t.notMatch(output.stdout + output.stderr, /eyJ/)
 })
 
-t.test('ends waits and streams at once after SIGTERM', async (t) => {
+t.test('ends waits and streams immediately after SIGTERM', async (t) => {
   const { child, output, ended, url, simulator } = await startService(t, {
     SHUTDOWN_DELAY_MS: '1000',
     SHUTDOWN_GRACE_MS: '60000',
@@ -147,7 +147,7 @@ t.test('completes requests in progress after an uncaught error and exits with 1'
   t.notMatch(output.stdout + output.stderr, 'very-secret')
 })
 
-t.test('exits at once after a second signal', async (t) => {
+t.test('exits immediately after a second signal', async (t) => {
   const { child, ended, output } = await startService(t, { SHUTDOWN_DELAY_MS: '60000' })
   child.kill('SIGTERM')
   await until(() => output.stdout.includes('shutting down'))

@@ -64,7 +64,7 @@ t.test(
 )
 
 t.test(
-  'the share of a replica that left is free at once, of a dead one after 3 s',
+  'the share of a replica that left is free immediately, of a dead one after 3 s',
   options,
   async (t) => {
     const fleet = new LimitedFleet(t, server)
@@ -81,14 +81,18 @@ t.test(
   },
 )
 
-t.test('without Redis, a replica starts at once and alone, and joins later', options, async (t) => {
-  const fleet = new LimitedFleet(t, server)
-  const other = await fleet.join()
-  const alone = await fleet.join({ opens: false })
-  t.equal(alone.member.share, -1, 'the configured limit')
-  t.equal(alone.limits.replicas, 1)
-  alone.member.callsInFlight = 2
-  await alone.redis.open()
-  await until(() => alone.member.share === 4 && other.member.share === 4)
-  t.ok((await fleet.claims()) <= MAX_CALLS)
-})
+t.test(
+  'without Redis, a replica starts immediately and alone, and joins later',
+  options,
+  async (t) => {
+    const fleet = new LimitedFleet(t, server)
+    const other = await fleet.join()
+    const alone = await fleet.join({ opens: false })
+    t.equal(alone.member.share, -1, 'the configured limit')
+    t.equal(alone.limits.replicas, 1)
+    alone.member.callsInFlight = 2
+    await alone.redis.open()
+    await until(() => alone.member.share === 4 && other.member.share === 4)
+    t.ok((await fleet.claims()) <= MAX_CALLS)
+  },
+)

@@ -97,7 +97,7 @@ async function setUpInterrupted() {
 }
 
 t.test(
-  'a script without an answer in time ends all that wait, and later ones at once',
+  'a script without an answer in time ends all that wait, and later ones immediately',
   async (t) => {
     const { redis, run, connected, interruptions, states, commands, clock } = setUp()
     redis.open()
@@ -228,7 +228,7 @@ t.test('looks for another server if this one does not accept writes', async (t) 
   }
 })
 
-t.test('repeats tasks while Redis is available, beginning at once', async (t) => {
+t.test('repeats tasks while Redis is available, beginning immediately', async (t) => {
   const { redis, connected, clock } = setUp()
   let runs = 0
   redis.repeat(async () => {

@@ -39,8 +39,8 @@ async function connect(
     stream: KEYS.announcements,
     replica: `${Math.random()}`,
   })
-  const onRelease = (jobId: JobId) => announcements.announce(jobId)
-  const leases = new RedisJobLeases({ redis, keys: KEYS, timeoutMs, now, schedule, onRelease })
+  const announce = (jobId: JobId) => announcements.announce(jobId)
+  const leases = new RedisJobLeases({ redis, keys: KEYS, timeoutMs, now, schedule, announce })
   await redis.open()
   const lease = async () => (await leases.acquire(ID)) as { lease: JobLease }
   return { redis, timeoutMs, store, leases, lease, announcements, lookups, commands }

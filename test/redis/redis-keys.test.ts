@@ -8,9 +8,8 @@ const ID = parseJobId(JOB_ID) as JobId
 const SEVEN = parseJobId('7') as JobId
 const SCOPE: RedisScope = {
   prefix: 'cdf-job-quality:',
-  project: 'my-project',
-  cdfUrl: 'https://x.cognitedata.com',
-  clientId: 'client',
+  cdf: { baseUrl: 'https://x.cognitedata.com', project: 'my-project' },
+  identityProvider: { clientId: 'client' },
 }
 const keys = redisKeys(SCOPE)
 /** What a cluster computes the slot from: the text between the first braces. */
@@ -41,9 +40,9 @@ t.test('has no braces before the hash tag, whatever the configuration', async (t
 t.test('separates prefixes, projects, clusters, and identities', async (t) => {
   const others: Partial<RedisScope>[] = [
     { prefix: 'other:' },
-    { project: 'other' },
-    { cdfUrl: 'https://y.cognitedata.com' },
-    { clientId: 'other' },
+    { cdf: { ...SCOPE.cdf, project: 'other' } },
+    { cdf: { ...SCOPE.cdf, baseUrl: 'https://y.cognitedata.com' } },
+    { identityProvider: { clientId: 'other' } },
   ]
   const results = [{}, ...others].map((other) => redisKeys({ ...SCOPE, ...other }).result(SEVEN))
   t.equal(new Set(results).size, results.length)

@@ -55,7 +55,7 @@ t.test('while Redis is unavailable, a replica keeps its share', options, async (
 })
 
 t.test(
-  'a pause reaches the other replicas at once, and later ones before they start',
+  'a pause reaches the other replicas immediately, and later ones before they start',
   options,
   async (t) => {
     const fleet = new LimitedFleet(t, server)

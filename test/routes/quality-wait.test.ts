@@ -182,7 +182,7 @@ t.test(
   },
 )
 
-t.test('ends all waits at once while draining', async (t) => {
+t.test('ends all waits immediately while draining', async (t) => {
   const { simulator, quality, app, clock } = await startFakeTimeService(t)
   simulator.cdf.addJob(lasting(JOB_ID, 'Running'))
   const waiting = quality(JOB_ID, WAIT)

@@ -9,7 +9,11 @@ import { until } from './wait.ts'
 
 /** Keys with a prefix. */
 export const keysOf = (prefix: string) =>
-  redisKeys({ prefix, project: 'project', cdfUrl: 'https://cdf.example', clientId: 'client' })
+  redisKeys({
+    prefix,
+    cdf: { baseUrl: 'https://cdf.example', project: 'project' },
+    identityProvider: { clientId: 'client' },
+  })
 
 /** The keys of the service in tests. */
 export const KEYS = keysOf('test:')

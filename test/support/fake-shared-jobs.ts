@@ -33,7 +33,7 @@ export class FakeSharedJobs implements SharedJobs {
         this.#leases.delete(jobId)
         if (update === 'delete') this.results.delete(jobId)
         else if (update) this.results.set(jobId, { ...update, readAtMs: this.#clock.now() })
-        this.announce(jobId)
+        this.notifyRelease(jobId)
       },
     }
     this.#leases.set(jobId, { lease, untilMs: nowMs + FAKE_LEASE_MS })
@@ -45,8 +45,8 @@ export class FakeSharedJobs implements SharedJobs {
     return () => this.#listeners.delete(listener)
   }
 
-  announce(jobId: JobId): void {
-    if (!this.losesMessages) this.#tell(jobId)
+  notifyRelease(jobId: JobId): void {
+    if (!this.losesMessages) this.#notify(jobId)
   }
 
   /** Number of listeners. */
@@ -54,9 +54,9 @@ export class FakeSharedJobs implements SharedJobs {
     return this.#listeners.size
   }
 
-  /** Tells that announcements can have been lost. */
-  reset(): void {
-    this.#tell(undefined)
+  /** Reports that releases can have been missed. */
+  notifyLoss(): void {
+    this.#notify(undefined)
   }
 
   #stored(jobId: JobId): SharedJob | undefined {
@@ -67,7 +67,7 @@ export class FakeSharedJobs implements SharedJobs {
     return ageMs < ttlMs ? { ...result, ageMs } : undefined
   }
 
-  #tell(jobId: JobId | undefined): void {
+  #notify(jobId: JobId | undefined): void {
     for (const listener of [...this.#listeners]) listener(jobId)
   }
 }

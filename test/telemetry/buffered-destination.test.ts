@@ -23,7 +23,7 @@ t.test('buffers the access log for at most 100 ms', async (t) => {
   t.strictSame(written, ['1\n2\n', '3\n'])
 })
 
-t.test('flushes a full buffer at once', async (t) => {
+t.test('flushes a full buffer immediately', async (t) => {
   const { written, output } = start()
   t.teardown(() => output.close())
   const line = `${'x'.repeat(1023)}\n`
@@ -31,7 +31,7 @@ t.test('flushes a full buffer at once', async (t) => {
   t.strictSame(written, [line.repeat(64)])
 })
 
-t.test('writes other lines at once, and keeps the order', async (t) => {
+t.test('writes other lines immediately, and keeps the order', async (t) => {
   const { clock, written, output } = start()
   t.teardown(() => output.close())
   output.accessLog.write('1\n')

@@ -1,6 +1,6 @@
 import fastifySwagger from '@fastify/swagger'
 import Fastify from 'fastify'
-import type { DescribedRoute } from './describe-routes.ts'
+import type { describeRoutes } from './describe-routes.ts'
 import { type GeneratedDocument, withComponents } from './openapi-components.ts'
 import { JOB_EVENT_SCHEMA, JOB_PROBLEM_SCHEMA } from './schemas/job-event.ts'
 import { JOB_QUALITY_LIST_SCHEMA } from './schemas/job-list.ts'
@@ -40,7 +40,7 @@ How to get that token. \`issuer.example\` is a placeholder for the issuer of the
 
 /** The contract as YAML, generated from the operations of the routes. */
 export async function openApiDocument(
-  routes: readonly DescribedRoute[],
+  routes: ReturnType<typeof describeRoutes>,
   serviceVersion: string,
 ): Promise<string> {
   const app = Fastify()

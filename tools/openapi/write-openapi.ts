@@ -29,7 +29,9 @@ export async function generateOpenApi(): Promise<string> {
   const app = await buildApp(config, { onRoute })
   await app.ready()
   await app.close()
-  return tidy(await openApiDocument(describeRoutes(routes), packageJson.version))
+  return tidy(
+    await openApiDocument(describeRoutes(routes.map(({ url }) => url)), packageJson.version),
+  )
 }
 
 /** Quotes what YAML 1.1 parses as a time, a number or false; puts references and short lists on one line. */

@@ -1,7 +1,7 @@
 /** The callers that share one read of CDF. More can join while it is queued. */
 export class WaitingCallers {
   readonly #callers = new Set<string>()
-  #onJoin: ((caller: string) => void) | undefined
+  #onJoin: ((callerKey: string) => void) | undefined
 
   /** @param callers keys of the first callers */
   constructor(...callers: string[]) {
@@ -14,17 +14,17 @@ export class WaitingCallers {
   }
 
   /** Adds a caller. */
-  join(caller: string): void {
-    if (this.#callers.has(caller)) return
-    this.#callers.add(caller)
-    this.#onJoin?.(caller)
+  join(callerKey: string): void {
+    if (this.#callers.has(callerKey)) return
+    this.#callers.add(callerKey)
+    this.#onJoin?.(callerKey)
   }
 
   /**
    * Calls the listener for each caller, and for each that joins later. Only one listener at a time.
    * @returns a function that removes the listener
    */
-  follow(listener: (caller: string) => void): () => void {
+  follow(listener: (callerKey: string) => void): () => void {
     for (const caller of this.#callers) listener(caller)
     this.#onJoin = listener
     return () => {

@@ -155,7 +155,7 @@ t.test('tells the other replicas about a cool-down and an open circuit', async (
   t.strictSame(pauses.slice(1), [{ coolDownMs: 0, openMs: 5_000 }])
 })
 
-t.test('pauses with another replica, and rejects the queued calls at once', async (t) => {
+t.test('pauses with another replica, and rejects the queued calls immediately', async (t) => {
   const { clock, policy, start, end, pending } = setUp({ limit: 4 })
   const calls = Array.from({ length: 5 }, start)
   await settle()

@@ -2,17 +2,17 @@ import fastifySwagger from '@fastify/swagger'
 import Fastify from 'fastify'
 
 /** Parses `openapi.yaml`. */
-export async function loadContract(path: string) {
+export async function loadOpenApiDocument(path: string) {
   const app = Fastify()
   await app.register(fastifySwagger, {
     mode: 'static',
     specification: { path, baseDir: '.' },
   })
   await app.ready()
-  const contract = app.swagger()
+  const document = app.swagger()
   await app.close()
-  return contract
+  return document
 }
 
-/** The parsed contract. */
-export type Contract = Awaited<ReturnType<typeof loadContract>>
+/** The parsed document. */
+export type OpenApiDocument = Awaited<ReturnType<typeof loadOpenApiDocument>>
