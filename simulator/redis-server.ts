@@ -41,8 +41,11 @@ export async function startRedisServer(...options: string[]): Promise<RedisServe
   const start = async () => {
     // Ctrl-C in the terminal does not end it before the service.
     child = spawn('redis-server', args, { stdio: 'ignore', detached: true })
-    const failed = once(child, 'error').then(([error]) => Promise.reject(error))
-    // It never fails later, when no caller waits for it.
+    const failed = Promise.race([
+      once(child, 'error').then(([error]) => Promise.reject(error)),
+      once(child, 'exit').then(() => Promise.reject(new Error('redis-server has exited'))),
+    ])
+    // A later exit is no failure to start.
     failed.catch(() => {})
     while (!(await Promise.race([canConnect(port), failed]))) await sleep(10)
   }

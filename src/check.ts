@@ -13,7 +13,8 @@ const USAGE =
 const jobId = jobIdOrExit()
 const config = loadConfigOrExit(process.env)
 const succeeded = await runChecks(config, jobId, (line) => process.stdout.write(`${line}\n`))
-process.exitCode = succeeded ? 0 : 1
+// Not `process.exitCode`: a client of Redis that is still connecting keeps the process alive.
+process.exit(succeeded ? 0 : 1)
 
 function jobIdOrExit() {
   try {

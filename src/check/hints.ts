@@ -82,9 +82,10 @@ const OAUTH_HINTS: Readonly<Record<string, string>> = {
 }
 
 const WRONG_MODE =
-  'The cluster is incomplete, or REDIS_MODE does not fit the server. Check both, and whether Redis is older than version 7.'
+  'The cluster is incomplete, or REDIS_MODE does not fit the server. Check both, the database in REDIS_URL, and whether Redis is older than version 7.'
 
-const NO_REDIS = 'Nothing answers there. Check REDIS_URL and the firewall.'
+const NO_REDIS =
+  'Nothing answers there, or not with TLS. Check REDIS_URL (redis: or rediss:) and the firewall.'
 const SLOW_REDIS =
   'Redis does not answer in time. Check REDIS_URL and the firewall, or raise REDIS_TIMEOUT_MS.'
 const REDIS_CLOSED = 'Redis has closed the connection. Check whether it expects redis: or rediss:.'
@@ -95,6 +96,9 @@ const REDIS_HINTS: Readonly<Record<string, string>> = {
   CLUSTERDOWN: WRONG_MODE,
   CROSSSLOT: WRONG_MODE,
   ERR: WRONG_MODE,
+  TypeError: WRONG_MODE,
+  Error: 'This is no Redis. Check host and port in REDIS_URL.',
+  NOREPLICAS: 'Redis has fewer replicas of its own than min-replicas-to-write demands.',
   UNKNOWN_PRIMARY: 'The sentinels do not know REDIS_SENTINEL_NAME.',
   WRONGPASS: 'Check user and password in REDIS_URL, or REDIS_PASSWORD_FILE.',
   NOAUTH: 'Redis needs a password. Set it in REDIS_URL or REDIS_PASSWORD_FILE.',

@@ -19,7 +19,7 @@ import type { Finding } from './finding.ts'
 import { connectionHint, hintFor } from './hints.ts'
 
 /**
- * Gets an access token, the JWKS of callers' issuer and one response of CDF, and writes to Redis if it is configured, all in
+ * Gets an access token, the JWKS of callers' issuer and one response of CDF, and uses Redis if it is configured, all in
  * the same way as the service. Reports what was tried, what came back and what to do.
  * @param jobId the job to read; default: a random id that CDF does not know
  * @param print receives the lines of the report, without a line break; no line holds a secret or a token

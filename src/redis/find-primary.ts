@@ -1,5 +1,10 @@
+import { scheduleTimeout } from '../async/clock.ts'
+import { withTimeout } from '../async/with-timeout.ts'
 import type { RedisAddress, RedisServer, SingleServerClient } from './redis-client.ts'
 import { parseRedisNode } from './redis-url.ts'
+
+/** Limit for the answer of a sentinel, connection included; milliseconds. */
+const ANSWER_MS = 2_000
 
 const NO_CREDENTIALS = {
   type: 'async-credentials-provider' as const,
@@ -22,10 +27,10 @@ export async function findPrimary(
   async function query(node: RedisAddress, client: SingleServerClient): Promise<RedisAddress> {
     const socket = { ...client.options?.socket, ...node }
     const sentinel = client.duplicate({ socket }).on('error', () => {})
+    const command = ['SENTINEL', 'GET-MASTER-ADDR-BY-NAME', sentinelName]
+    const answer = sentinel.connect().then((): Promise<unknown> => sentinel.sendCommand(command))
     try {
-      await sentinel.connect()
-      const command = ['SENTINEL', 'GET-MASTER-ADDR-BY-NAME', sentinelName]
-      const address: unknown = await sentinel.sendCommand(command)
+      const address = await withTimeout(answer, ANSWER_MS, scheduleTimeout, undefined)
       const [host, port] = Array.isArray(address) ? address : []
       const isIpv6 = `${host}`.includes(':')
       const primary = parseRedisNode(isIpv6 ? `[${host}]:${port}` : `${host}:${port}`)

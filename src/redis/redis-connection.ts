@@ -22,8 +22,7 @@ interface RedisConnectionOptions extends Pick<Clock, 'now' | 'schedule'> {
 const CONNECT_MS = 2_000
 /** While Redis is unavailable, it is tried this often. */
 const RETRY_MS = 500
-/** The script that finds out whether Redis accepts writes; its key expires after a second. */
-export const PROBE = "return redis.call('SET', KEYS[1], '1', 'PX', 1000)"
+const PROBE = "return redis.call('SET', KEYS[1], '1', 'PX', 1000)"
 /** After these errors, another connection can lead to another server, or with another password. */
 const NEEDS_RECONNECT: ReadonlySet<string> = new Set([
   'LOADING',

@@ -66,9 +66,9 @@ export class RedisJobAnnouncements {
   }
 
   /** Notifies the other replicas that this one has released the lease of a job. */
-  announce(jobId: JobId): void {
+  async announce(jobId: JobId): Promise<void> {
     const { redis, stream, replica } = this.#options
-    redis.eval(ANNOUNCE, [stream], [`${replica} ${jobId}`, MAX_ENTRIES, STREAM_TTL_MS])
+    await redis.eval(ANNOUNCE, [stream], [`${replica} ${jobId}`, MAX_ENTRIES, STREAM_TTL_MS])
   }
 
   /**

@@ -15,6 +15,8 @@ export class RedisRejectionError extends Error {
   /** @param text the error that Redis sent, such as "OOM command not allowed" */
   constructor(text: string) {
     const [word = ''] = text.split(' ', 1)
-    super(KINDS.has(word) ? word : 'ERR')
+    // The error of a command inside a script has another first word.
+    const isDenied = text.includes("can't run this command")
+    super(isDenied ? 'NOPERM' : KINDS.has(word) ? word : 'ERR')
   }
 }

@@ -14,6 +14,7 @@ import { freePort, startServer } from '../support/local-server.ts'
 import { startProxy } from '../support/proxy-server.ts'
 import { skipWithoutRedis, startRedis } from '../support/redis-server.ts'
 import { startProcess } from '../support/start-process.ts'
+import { until } from '../support/wait.ts'
 
 const SCRIPT = resolve(import.meta.dirname, '../../src/check.ts')
 
@@ -302,7 +303,7 @@ t.test('reports whether Redis can be used', { skip: skipWithoutRedis }, async (t
   const server = `127.0.0.1:${redis.port}`
   const closed = `127.0.0.1:${await freePort()}`
   const cases: [string, string, boolean, RegExp][] = [
-    ['can be used', `:very-secret@${server}`, true, /^ok {6}Redis: standalone at HOST executes/m],
+    ['can be used', `:very-secret@${server}`, true, /^ok {6}Redis: standalone at HOST accepts/m],
     ['no password', server, false, /^FAILED {2}Redis: .*: NOAUTH\n {8}Redis needs a password/m],
     ['wrong password', `:other@${server}`, false, /: WRONGPASS\n {8}Check user and password/],
     ['nothing listens', closed, false, /: ECONNREFUSED\n {8}Nothing answers there/],
@@ -316,6 +317,48 @@ t.test('reports whether Redis can be used', { skip: skipWithoutRedis }, async (t
     t.match(report.replaceAll(server, 'HOST'), expected, name)
   }
 })
+
+t.test('reports a right that the user of Redis lacks', { skip: skipWithoutRedis }, async (t) => {
+  const simulator = await startUpstream(t)
+  const redis = await startRedis(t)
+  const rights =
+    '+eval +get +getrange +set +del +pttl +pexpire +time +hgetall +hset +hdel +xadd +xrange'
+  const user = ['on', '>very-secret', '~cdf-job-quality:*', '&cdf-job-quality:*', '-@all']
+  const setUser = (name: string, ...allowed: string[]) =>
+    redis.command('ACL', 'SETUSER', name, ...user, ...rights.split(' '), ...allowed)
+  await setUser('all', '+spublish', '+ssubscribe', '+ping', '+hello')
+  await setUser('few', '+ssubscribe', '+ping', '+hello')
+  const checkAs = (name: string) =>
+    check(t, simulator, {
+      REDIS_URL: `redis://${name}:very-secret@127.0.0.1:${redis.port}`,
+      REDIS_TIMEOUT_MS: '2000',
+    })
+  t.match(await checkAs('all'), { ok: true, report: 'accepts all commands of the service' })
+  t.match(await checkAs('few'), { ok: false, report: /NOPERM\n {8}The user lacks a right/ })
+  await until(async () => (await redis.keys('*:result')).length === 0)
+})
+
+t.test(
+  'reports a node of a cluster as a standalone Redis',
+  { skip: skipWithoutRedis },
+  async (t) => {
+    const simulator = await startUpstream(t)
+    const redis = await startRedis(
+      t,
+      ...['--cluster-enabled', 'yes', '--cluster-port', `${await freePort()}`],
+    )
+    // One of several nodes, which has the slots of most keys.
+    await redis.command('CLUSTER', 'ADDSLOTSRANGE', '0', '14000')
+    await redis.command('CONFIG', 'SET', 'cluster-require-full-coverage', 'no')
+    await until(async () => (await redis.command('CLUSTER', 'INFO')).includes('cluster_state:ok'))
+    const { ok, report } = await check(t, simulator, {
+      REDIS_URL: redis.url,
+      REDIS_TIMEOUT_MS: '2000',
+    })
+    t.notOk(ok)
+    t.match(report, /(CLUSTERDOWN|ERR)\n {8}The cluster is incomplete, or REDIS_MODE does not fit/)
+  },
+)
 
 t.test('names what to do if Redis rejects commands', { skip: skipWithoutRedis }, async (t) => {
   const simulator = await startUpstream(t)

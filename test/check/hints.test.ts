@@ -35,7 +35,7 @@ for (const [name, cause, hint] of hints) {
 }
 
 const redisHints: [reason: string, hint: string][] = [
-  ['ECONNREFUSED', 'Check REDIS_URL and the firewall'],
+  ['ECONNREFUSED', 'Nothing answers there'],
   ['ETIMEDOUT', 'raise REDIS_TIMEOUT_MS'],
   ['ECONNRESET', 'expects redis: or rediss:'],
   ['WRONGPASS', 'REDIS_PASSWORD_FILE'],
