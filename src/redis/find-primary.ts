@@ -4,7 +4,7 @@ import type { RedisAddress, RedisServer, SingleServerClient } from './redis-clie
 import { parseRedisNode } from './redis-url.ts'
 
 /** Limit for the answer of a sentinel, connection included; milliseconds. */
-const ANSWER_MS = 2_000
+const ANSWER_MS = 1_500
 
 const NO_CREDENTIALS = {
   type: 'async-credentials-provider' as const,
@@ -31,6 +31,7 @@ export async function findPrimary(
     const answer = sentinel.connect().then((): Promise<unknown> => sentinel.sendCommand(command))
     try {
       const address = await withTimeout(answer, ANSWER_MS, scheduleTimeout, undefined)
+      if (address === undefined) throw Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' })
       const [host, port] = Array.isArray(address) ? address : []
       const isIpv6 = `${host}`.includes(':')
       const primary = parseRedisNode(isIpv6 ? `[${host}]:${port}` : `${host}:${port}`)

@@ -1,7 +1,9 @@
 import { readFile } from 'node:fs/promises'
+import { createServer, type Socket } from 'node:net'
 import { resolve } from 'node:path'
 import t from 'tap'
 import { COUNT, connectRedis, KEYS } from '../support/connect-redis.ts'
+import { listen } from '../support/local-server.ts'
 import { skipWithoutRedis, startRedis } from '../support/redis-server.ts'
 import { startTcpProxy } from '../support/tcp-proxy.ts'
 import { until } from '../support/wait.ts'
@@ -53,6 +55,27 @@ t.test('names the reason if it cannot connect', options, async (t) => {
   const runbook = await readFile(resolve(import.meta.dirname, '../../docs/operations.md'), 'utf8')
   for (const reason of ['WRONGPASS', 'NOAUTH', 'ECONNREFUSED', 'ETIMEDOUT', 'UNKNOWN_PRIMARY'])
     t.ok(runbook.includes(`\`${reason}\``), reason)
+})
+
+t.test('closes the connection to a sentinel that never ends its answer', async (t) => {
+  const open = new Set<Socket>()
+  const sentinel = createServer((socket) => {
+    open.add(socket)
+    const timer = setInterval(() => socket.write('+'), 50)
+    socket.on('error', () => {})
+    socket.on('close', () => {
+      clearInterval(timer)
+      open.delete(socket)
+    })
+  })
+  const port = await listen(t, sentinel)
+  const { redis, states } = await connectRedis(t, `redis://127.0.0.1:${port}`, {
+    mode: 'sentinel',
+    sentinelName: 'primary',
+  })
+  t.strictSame(states, ['down ETIMEDOUT'])
+  redis.close()
+  await until(() => open.size === 0)
 })
 
 t.test(
