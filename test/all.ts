@@ -23,6 +23,9 @@ const files = globSync('test/**/*.test.ts', { exclude: ['**/node_modules'] })
   .filter((file) => !FOLDERS.some((folder) => file.startsWith(`${folder}/`)))
   .sort()
 
+/** Limit for a folder or a file. It names the test that does not end. */
+const LIMIT_SECONDS = 180
+
 // Many tests wait for timers and other processes more than they compute.
 t.jobs = 4
 for (const folder of FOLDERS) run(folder, 'test/support/run-folder.ts', folder)
@@ -33,6 +36,6 @@ for (const file of files) run(file, file)
  * start, which costs a fifth of the CPU time of the suite.
  */
 function run(name: string, ...args: string[]): void {
-  const command = ['-u', 'NODE_OPTIONS', process.execPath, ...args]
-  t.spawn('env', command, { timeout: 180_000 }, name)
+  const command = ['-u', 'NODE_OPTIONS', `TAP_TIMEOUT=${LIMIT_SECONDS}`, process.execPath, ...args]
+  t.spawn('env', command, { timeout: LIMIT_SECONDS * 1000 }, name)
 }

@@ -11,7 +11,9 @@ const skip = skipWithoutRedis
 
 /** Starts a service that is connected to Redis and reads jobs: while the event loop is busy with the start, it does not. */
 async function startConnected(t: Test, redis: RedisServerProcess): Promise<Service> {
-  const service = await startService(t, { environment: { REDIS_URL: redis.url } })
+  // Longer than in the service, because the machine can be busy: a slow answer would be an outage in the log.
+  const environment = { REDIS_URL: redis.url, REDIS_TIMEOUT_MS: '2000' }
+  const service = await startService(t, { environment })
   await until(() => redisLines(service).length === 1)
   await until(async () => (await service.quality('1')).status === 404)
   return service
