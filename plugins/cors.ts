@@ -22,7 +22,7 @@ const EXPOSED_RESPONSE_HEADERS =
 
 /**
  * CORS for the configured origins, without credentials: callers send a bearer token, never a cookie. Preflight requests
- * need no token.
+ * need no token. (`@fastify/cors` works in hooks only; responses past the hooks need the same headers.)
  * @see https://fetch.spec.whatwg.org/#http-cors-protocol
  */
 export const corsPlugin = fp(

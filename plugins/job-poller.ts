@@ -39,7 +39,7 @@ export const jobPollerPlugin = fp(
     })
     app.lifeCycle.onDrain(() => poller.drain())
   },
-  { name: 'job-poller', dependencies: ['life-cycle', 'metrics', 'job-reader'] },
+  { name: 'job-poller', dependencies: ['life-cycle', 'metrics', 'fleet', 'job-reader'] },
 )
 
 declare module 'fastify' {

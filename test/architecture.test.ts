@@ -48,6 +48,10 @@ t.test('src has no loose files beside the composition', async (t) => {
   t.strictSame(loose, [])
 })
 
+t.test('the entry handles signals before it loads anything but the compile cache', async (t) => {
+  t.strictSame(importsOf('src/server.ts'), ['node:module'])
+})
+
 t.test('src imports neither Fastify nor plugins nor routes', async (t) => {
   for (const file of core) {
     const wrong = importsOf(file).filter(

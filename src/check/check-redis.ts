@@ -6,7 +6,7 @@ import { type RedisSettings, redisClientFactory } from '../redis/redis-client.ts
 import { RedisConnection } from '../redis/redis-connection.ts'
 import { RedisJobAnnouncements } from '../redis/redis-job-announcements.ts'
 import { RedisJobLeases } from '../redis/redis-job-leases.ts'
-import { type RedisScope, redisKeys } from '../redis/redis-keys.ts'
+import { type RedisKeys, type RedisScope, redisKeys } from '../redis/redis-keys.ts'
 import { RedisSharedLimits } from '../redis/redis-shared-limits.ts'
 import type { Finding } from './finding.ts'
 import { redisHint } from './hints.ts'
@@ -56,7 +56,7 @@ export async function checkRedis({
 
 async function shareJobs(
   redis: RedisConnection,
-  keys: ReturnType<typeof redisKeys>,
+  keys: RedisKeys,
   timeoutMs: number,
 ): Promise<void> {
   const replica = randomUUID()

@@ -28,7 +28,8 @@ interface JobEventStreamOptions extends Pick<Clock, 'schedule'> {
  * Server-sent events for jobs: `status` with a JobQuality, `problem` with a JobProblem. The id of an event stands
  * for all states that the stream has sent so far. The stream ends when the state of every job is final, or after its time.
  *
- * For a slow client it buffers the latest state of each job and no history.
+ * For a slow client it buffers the latest state of each job and no history. (`@fastify/sse` sends heartbeats regardless of
+ * backpressure.)
  * @see https://html.spec.whatwg.org/multipage/server-sent-events.html
  */
 export class JobEventStream extends Readable implements JobSubscriber {

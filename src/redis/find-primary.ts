@@ -1,5 +1,5 @@
-import { scheduleTimeout } from '../async/clock.ts'
-import { withTimeout } from '../async/with-timeout.ts'
+import { SYSTEM_CLOCK } from '../async/clock.ts'
+import { PendingAnswers } from './pending-answers.ts'
 import type { RedisAddress, RedisServer, SingleServerClient } from './redis-client.ts'
 import { parseRedisNode } from './redis-url.ts'
 
@@ -24,14 +24,15 @@ export async function findPrimary(
   const withPassword = kind.duplicate({ database: 0 })
   const withoutPassword = kind.duplicate({ database: 0, credentialsProvider: NO_CREDENTIALS })
 
+  const pending = new PendingAnswers(SYSTEM_CLOCK.now, SYSTEM_CLOCK.schedule)
+
   async function query(node: RedisAddress, client: SingleServerClient): Promise<RedisAddress> {
     const socket = { ...client.options?.socket, ...node }
     const sentinel = client.duplicate({ socket }).on('error', () => {})
     const command = ['SENTINEL', 'GET-MASTER-ADDR-BY-NAME', sentinelName]
     const answer = sentinel.connect().then((): Promise<unknown> => sentinel.sendCommand(command))
     try {
-      const address = await withTimeout(answer, ANSWER_MS, scheduleTimeout, undefined)
-      if (address === undefined) throw Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' })
+      const address = await pending.within(answer, ANSWER_MS)
       const [host, port] = Array.isArray(address) ? address : []
       const isIpv6 = `${host}`.includes(':')
       const primary = parseRedisNode(isIpv6 ? `[${host}]:${port}` : `${host}:${port}`)

@@ -20,7 +20,7 @@ const ENVIRONMENT = {
   METRICS_PORT: '0',
 }
 
-/** The entry. The next module is the one that loads the service. Built-in modules do not count. */
+/** The entry. The next module is the one that loads the service: what the entry itself imports, the preload has loaded. */
 const LOADS_OF_ENTRY = 1
 
 const loadsOf = ({ stderr }: { stderr: string }) => stderr.split('loading\n').length - 1

@@ -18,7 +18,10 @@ const UNKNOWN_KEY_INTERVAL_MS = 30_000
 /** Delay after a failed fetch. */
 const RETRY_MS = { withKeys: 30_000, withoutKeys: 1_000 }
 
-/** The JWKS of the callers' issuer. */
+/**
+ * The JWKS of the callers' issuer. (jose's `createRemoteJWKSet` rejects every token ten minutes after an outage of the issuer
+ * has begun.)
+ */
 export class JwksCache {
   readonly #options: JwksCacheOptions
   #last: { set: KeySet; json: string; fetchedAtMs: number } | undefined

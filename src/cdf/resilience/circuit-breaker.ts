@@ -22,7 +22,7 @@ const OPEN_MS = { min: 5_000, max: 30_000 }
 
 /**
  * A circuit breaker: opens after repeated failures, lets one probe through after a while, and closes if the probe
- * succeeds.
+ * succeeds. (That of cockatiel lets callers wait for the probe, and does not say when it is due, as `Retry-After` needs.)
  */
 export class CircuitBreaker {
   readonly #options: CircuitBreakerOptions
